@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Every map, the configuration, and the counters. Included once, by tap.bpf.c. */
+#ifndef WIREGAUGE_BPF_MAPS_H
+#define WIREGAUGE_BPF_MAPS_H
+
+/* Configuration: set by exporter/probe between open and load. */
+const volatile __u64 scopes[WG_SCOPES]; /* cgroup ids whose sockets are observed */
+const volatile __u32 scope_count;
+const volatile __u32 ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
+
+enum l7 {
+	L7_UNKNOWN = 0, /* the first bytes have not told yet */
+	L7_HTTP1,
+	L7_NONE, /* carried, not decoded */
+};
+
+#pragma clang diagnostic push
+#pragma clang diagnostic error "-Wpadded"
+
+/* The kernel's running totals of a socket, as last read. */
+struct totals {
+	__u64 sent_bytes;
+	__u64 received_bytes;
+	__u32 sent_segments;
+	__u32 received_segments;
+	__u32 retransmitted_segments;
+	__u32 retransmission_timeouts;
+	__u32 out_of_order_segments;
+	__u32 opened; /* in deltas: 1 when this is the connection's first report */
+};
+
+struct flow {
+	__u32 next_seq;	   /* one past the last byte told in order */
+	__u32 burst_bytes; /* captured since the other direction spoke */
+	__u32 fin_seq;	   /* sequence number of the FIN, when it was seen */
+	__u32 first_seq;
+};
+
+/*
+ * A TCP socket. Its memory lives and dies with the socket; children of a listener inherit a copy. Both directions may run
+ * at once on two CPUs: each yes or no is a byte of its own, so that no write undoes another.
+ */
+struct connection {
+	struct bpf_spin_lock lock; /* guards reported and unreported_open */
+	__u8 established; /* baselines are set; counted as opened or back-filled */
+	__u8 mid_stream;  /* older than the tap */
+	__u8 announced;	  /* WG_RECORD_OPEN has reached the ring */
+	__u8 in_tuples;
+	__u8 reset_sent;
+	__u8 reset_received;
+	__u8 fin_sent;
+	__u8 fin_received;
+	__u8 unreported_open; /* not yet counted as opened */
+	__u8 role;
+	__u8 l7;
+	__u8 l7_tries;
+	__u64 id; /* socket cookie; 0 until known */
+	__u64 owner;
+	__u64 peer_owner;
+	__u64 connect_ns;     /* clients: when the SYN left */
+	__u64 established_ns;
+	__u64 rtt_next_ns; /* the next RTT sample is due then */
+	struct totals reported;
+	struct flow received;
+	struct flow sent;
+	__u32 peer;
+	__u32 netns;
+	__u8 comm[16];
+	__u8 last_direction;
+	__u8 padding[7];
+};
+
+#pragma clang diagnostic pop
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps"); /* socket -> connection */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* exporter/probe sets the size it wants */
+} ring SEC(".maps"); /* records of wire.h */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WG_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps"); /* enum wg_counter -> count */
+
+struct tcp_deltas {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WG_TCP_KEYS);
+	__type(key, struct wg_tcp_key);
+	__type(value, struct wg_tcp_counters);
+} tcp_deltas_a SEC(".maps"), tcp_deltas_b SEC(".maps"); /* who talks to whom -> deltas since the last drain */
+
+/*
+ * Slot 0 is the one that programs add to. The reader puts the other in its place; the kernel's update of a map in a map
+ * returns only when no program still uses the old one, so what is then drained is complete and nothing is lost.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct tcp_deltas);
+} tcp_current SEC(".maps") = {.values = {[0] = &tcp_deltas_a}};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wg_tcp_counters);
+} tcp_zero SEC(".maps"); /* never written: what a new entry starts as, too large for the stack */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WG_OWNERS);
+	__type(key, __u64);
+	__type(value, struct wg_owner);
+} owners SEC(".maps"); /* owner -> who that is */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, WG_PEER_PREFIXES);
+	__type(key, struct wg_peer_prefix);
+	__type(value, __u32);
+} peers SEC(".maps"); /* address prefix -> peer number */
+
+struct tuple_ends {
+	__u64 owner;
+	__u64 peer_owner; /* written by the other end */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, WG_TUPLES);
+	__type(key, struct wg_tuple);
+	__type(value, struct tuple_ends);
+} tuples SEC(".maps"); /* connection as its end names it -> owners of both ends */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, WG_BACKFILL_SOCKETS);
+	__type(key, __u64);
+	__type(value, struct wg_socket_owner);
+} backfill_owners SEC(".maps"); /* socket inode -> owner, emptied after the back-fill */
+
+struct listener {
+	__u32 netns;
+	__u16 port;
+	__u16 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, WG_BACKFILL_LISTENERS);
+	__type(key, struct listener);
+	__type(value, __u8);
+} backfill_listeners SEC(".maps"); /* where someone listens -> 1 */
+
+static __always_inline void count(__u32 counter, __u64 amount)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		*value += amount; /* this CPU's own; programs on one CPU may nest but lose no more than that race */
+}
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The contract between the BPF programs and exporter/probe: everything that crosses, and nothing else. Fixed-size
+ * integers, explicit padding, host byte order (ports too). Both sides compile this file; exporter/probe asserts the
+ * sizes again (record_test.cc).
+ */
+#ifndef WIREGAUGE_BPF_WIRE_H
+#define WIREGAUGE_BPF_WIRE_H
+
+#ifndef __cplusplus
+#define WG_STATIC_ASSERT _Static_assert
+#else
+#define WG_STATIC_ASSERT static_assert
+#endif
+
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic error "-Wpadded"
+#endif
+
+typedef unsigned char wg_u8;
+typedef unsigned short wg_u16;
+typedef unsigned int wg_u32;
+typedef unsigned long long wg_u64;
+
+/* ---- ring buffer records ---- */
+
+enum wg_record_kind {
+	WG_RECORD_OPEN = 1,
+	WG_RECORD_DATA = 2,
+	WG_RECORD_CLOSE = 3,
+};
+
+enum wg_role {
+	WG_ROLE_UNKNOWN = 0,
+	WG_ROLE_CLIENT = 1,
+	WG_ROLE_SERVER = 2,
+};
+
+enum wg_direction {
+	WG_RECEIVED = 0,
+	WG_SENT = 1,
+};
+
+struct wg_endpoint {
+	wg_u8 address[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
+	wg_u16 port;
+	wg_u16 padding;
+};
+
+struct wg_header {
+	wg_u8 kind; /* enum wg_record_kind */
+	wg_u8 flags;
+	wg_u16 captured; /* WG_RECORD_DATA: bytes in data[] that are payload */
+	wg_u32 padding;
+	wg_u64 connection; /* socket cookie */
+	wg_u64 time_ns;	   /* CLOCK_MONOTONIC */
+};
+
+#define WG_OPEN_MID_STREAM 1 /* flags of WG_RECORD_OPEN */
+
+struct wg_open {
+	struct wg_header header;
+	struct wg_endpoint local;
+	struct wg_endpoint remote;
+	wg_u32 sent_seq;
+	wg_u32 received_seq;
+	wg_u64 owner;
+	wg_u64 cgroup_id;
+	wg_u32 netns;
+	wg_u8 role; /* enum wg_role */
+	wg_u8 padding[3];
+	wg_u8 comm[16];
+};
+
+#define WG_DATA_SENT 1		/* flags of WG_RECORD_DATA: direction */
+#define WG_DATA_TAIL 2		/* tail[] holds the segment's last tail_size bytes */
+#define WG_DATA_BEFORE_ACCEPT 4 /* connection is the listener's; local and remote are set */
+
+struct wg_data {
+	struct wg_header header;
+	wg_u32 seq;
+	wg_u32 length;
+	struct wg_endpoint local;
+	struct wg_endpoint remote;
+	wg_u8 tail[8];
+	wg_u8 tail_size;
+	wg_u8 padding[7];
+	wg_u8 data[]; /* one of the capture classes below */
+};
+
+#define WG_CLOSE_RESET_SENT 1 /* flags of WG_RECORD_CLOSE */
+#define WG_CLOSE_RESET_RECEIVED 2
+
+struct wg_close {
+	struct wg_header header;
+};
+
+/*
+ * A record's room for payload is one of these: a reserve needs a constant size before Linux 5.19. A larger segment comes
+ * as several records.
+ */
+#define WG_CAPTURE_SMALL 256
+#define WG_CAPTURE_MEDIUM 1024
+#define WG_CAPTURE_LARGE 4096
+/* Payload captured of one direction until the other one speaks; beyond it only the head of each segment. */
+#define WG_CAPTURE_BURST 65536
+#define WG_CAPTURE_HEAD WG_CAPTURE_SMALL
+/* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a declared gap. */
+#define WG_CAPTURE_PIECES 16
+
+/* ---- L4 plane ---- */
+
+#define WG_TCP_BUCKETS 16
+/* Upper bounds in microseconds of all buckets but the last. */
+#define WG_TCP_BUCKET_BOUNDS_US                                                                   \
+	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,    \
+		2500000, 5000000
+
+struct wg_tcp_key {
+	wg_u64 owner;
+	wg_u64 peer_owner;
+	wg_u32 peer;
+	wg_u32 role;
+};
+
+struct wg_tcp_histogram {
+	wg_u64 buckets[WG_TCP_BUCKETS];
+	wg_u64 sum_us;
+};
+
+struct wg_tcp_counters {
+	wg_u64 opened;
+	wg_u64 closed;
+	wg_u64 active;
+	wg_u64 sent_bytes;
+	wg_u64 received_bytes;
+	wg_u64 sent_segments;
+	wg_u64 received_segments;
+	wg_u64 retransmitted_segments;
+	wg_u64 retransmission_timeouts;
+	wg_u64 out_of_order_segments;
+	wg_u64 resets_sent;
+	wg_u64 resets_received;
+	struct wg_tcp_histogram connect_duration;
+	struct wg_tcp_histogram rtt;
+};
+
+/* Distinct (owner, peer, role) between two drains, one second apart; what is beyond is added to key {0, 0, 0, role}. */
+#define WG_TCP_KEYS 4096
+
+/* owner -> who that is. */
+struct wg_owner {
+	wg_u64 cgroup_id;
+	wg_u8 comm[16];
+};
+#define WG_OWNERS 16384
+
+/* Longest-prefix match of a remote address -> the peer number of wg_tcp_key. */
+struct wg_peer_prefix {
+	wg_u32 prefix_bits; /* 0 to 128 */
+	wg_u8 address[16];
+};
+#define WG_PEER_PREFIXES 4096
+
+/* A connection as its two ends name it, to find the other end on this host. */
+struct wg_tuple {
+	struct wg_endpoint local;
+	struct wg_endpoint remote;
+	wg_u32 netns; /* only for loopback addresses, which mean another host in each namespace; else 0 */
+};
+#define WG_TUPLES 131072
+
+/* Back-fill: inode number of an older socket -> its owner, filled from /proc before the iterator runs. */
+struct wg_socket_owner {
+	wg_u64 owner;
+	wg_u8 comm[16];
+};
+#define WG_BACKFILL_SOCKETS 65536
+#define WG_BACKFILL_LISTENERS 8192
+
+#define WG_SCOPES 16 /* cgroup folders; a fixed array, so that the program can look through it */
+
+/* ---- per-CPU counters ---- */
+
+enum wg_counter {
+	WG_COUNT_OPEN_RECORDS,
+	WG_COUNT_DATA_RECORDS,
+	WG_COUNT_CLOSE_RECORDS,
+	WG_LOST_OPEN_RING_FULL,
+	WG_LOST_DATA_RING_FULL,
+	WG_LOST_CLOSE_RING_FULL,
+	WG_LOST_BYTES_RING_FULL, /* payload bytes of the data records lost */
+	WG_LOST_CONNECTION_NO_MEMORY, /* socket storage could not be had: the socket is not observed */
+	WG_LOST_HEADER_UNREADABLE,
+	WG_LOST_TCP_KEYS_FULL, /* L4 deltas that went to the overflow key */
+	WG_LOST_TCP_NO_ROOM,   /* L4 deltas that found not even that */
+	WG_LOST_OWNERS_FULL,
+	WG_LOST_TUPLES_FULL,
+	WG_COUNTERS,
+};
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
+
+WG_STATIC_ASSERT(sizeof(struct wg_endpoint) == 20, "wg_endpoint");
+WG_STATIC_ASSERT(sizeof(struct wg_header) == 24, "wg_header");
+WG_STATIC_ASSERT(sizeof(struct wg_open) == 112, "wg_open");
+WG_STATIC_ASSERT(sizeof(struct wg_data) == 88, "wg_data");
+WG_STATIC_ASSERT(sizeof(struct wg_close) == 24, "wg_close");
+WG_STATIC_ASSERT(sizeof(struct wg_tcp_key) == 24, "wg_tcp_key");
+WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 2 * 17), "wg_tcp_counters");
+WG_STATIC_ASSERT(sizeof(struct wg_tuple) == 44, "wg_tuple");
+WG_STATIC_ASSERT(sizeof(struct wg_owner) == 24, "wg_owner");
+WG_STATIC_ASSERT(sizeof(struct wg_socket_owner) == 24, "wg_socket_owner");
+
+#endif
