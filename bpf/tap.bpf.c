@@ -117,7 +117,7 @@ struct segment {
 		r->length = length;                                                                \
 		r->tail_size = 0;                                                                  \
 		captured = ((captured - 1) & ((room) - 1)) + 1;                                    \
-		if (bpf_skb_load_bytes(skb, s->offset, r->data, captured))                         \
+		if (bpf_skb_load_bytes(skb, s->offset, r + 1, captured))                         \
 			captured = 0;                                                              \
 		r->header.captured = captured;                                                     \
 		if (captured < length && length >= sizeof(r->tail)) {                              \
@@ -279,7 +279,7 @@ static __noinline int tell_before_accept(struct __sk_buff *skb, const struct seg
 	r->tail_size = 0;
 	n = s->length < WG_CAPTURE_LARGE ? s->length : WG_CAPTURE_LARGE;
 	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) + 1;
-	r->header.captured = bpf_skb_load_bytes(skb, s->offset, r->data, n) ? 0 : n;
+	r->header.captured = bpf_skb_load_bytes(skb, s->offset, r + 1, n) ? 0 : n;
 	bpf_ringbuf_submit(r, wake_flags());
 	count(WG_COUNT_DATA_RECORDS, 1);
 	return 1;
@@ -423,6 +423,8 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (!c->announced) {
 		struct wg_open o = {};
 
+		if (!c->id)
+			c->id = bpf_get_socket_cookie(skb); /* back-filled */
 		describe(&o, skb, &s);
 		if (!announce(c, &o, s.now)) {
 			count(WG_LOST_BYTES_RING_FULL, s.length);

@@ -51,7 +51,7 @@ struct wg_endpoint {
 struct wg_header {
 	wg_u8 kind; /* enum wg_record_kind */
 	wg_u8 flags;
-	wg_u16 captured; /* WG_RECORD_DATA: bytes in data[] that are payload */
+	wg_u16 captured; /* WG_RECORD_DATA: payload bytes that follow struct wg_data */
 	wg_u32 padding;
 	wg_u64 connection; /* socket cookie */
 	wg_u64 time_ns;	   /* CLOCK_MONOTONIC */
@@ -86,7 +86,7 @@ struct wg_data {
 	wg_u8 tail[8];
 	wg_u8 tail_size;
 	wg_u8 padding[7];
-	wg_u8 data[]; /* one of the capture classes below */
+	/* the captured bytes follow, in one of the capture classes below */
 };
 
 #define WG_CLOSE_RESET_SENT 1 /* flags of WG_RECORD_CLOSE */

@@ -1,0 +1,429 @@
+#include "exporter/probe/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "bpf/wire.h"
+#include "exporter/probe/backfill.h"
+#include "exporter/probe/capabilities.h"
+#include "tap.skel.h"
+
+namespace wiregauge::probe {
+namespace {
+
+// What libbpf says while it loads, kept so that a refusal can be told in its own words.
+thread_local std::string libbpf_words;  // NOLINT: libbpf's callback has no context argument
+
+int KeepWords(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[512];
+  const int size = std::vsnprintf(line, sizeof(line), format, arguments);
+  constexpr std::size_t kKeep = 4096;
+  if (size > 0 && libbpf_words.size() < kKeep) libbpf_words += line;
+  return 0;
+}
+
+std::string FirstWords() {
+  std::string words = libbpf_words.substr(0, libbpf_words.find('\n'));
+  return words.empty() ? "no reason given" : words;
+}
+
+struct SkeletonCloser {
+  void operator()(tap* skeleton) const { tap__destroy(skeleton); }
+};
+struct LinkCloser {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+struct RingCloser {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+using Skeleton = std::unique_ptr<tap, SkeletonCloser>;
+using Link = std::unique_ptr<bpf_link, LinkCloser>;
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct ProgramInfo {
+  const char* name;
+  const char* purpose;
+  const char* without;
+  bool required;
+};
+
+// In the order in which they are attached: life-cycle first, so that no connection begins unseen.
+constexpr ProgramInfo kPrograms[] = {
+    {"tap_sockops", "connections that open and close", "no TCP figures, no requests", true},
+    {"tap_sock_create", "the process that owns a socket", "services have no name", false},
+    {"tap_egress", "bytes sent", "no requests", true},
+    {"tap_ingress", "bytes received", "no requests", true},
+    {"tap_report", "figures of connections that are still open", "connections count when they close", false},
+    {"tap_backfill", "sockets older than this program", "older sockets count from their next packet, without a name",
+     false},
+};
+
+struct CounterInfo {
+  wg_counter counter;
+  const char* stage;
+  const char* reason;
+};
+
+constexpr CounterInfo kCounters[] = {
+    {WG_COUNT_OPEN_RECORDS, "kernel_open", ""},
+    {WG_COUNT_DATA_RECORDS, "kernel_data", ""},
+    {WG_COUNT_CLOSE_RECORDS, "kernel_close", ""},
+    {WG_LOST_OPEN_RING_FULL, "kernel_open", "ring_full"},
+    {WG_LOST_DATA_RING_FULL, "kernel_data", "ring_full"},
+    {WG_LOST_CLOSE_RING_FULL, "kernel_close", "ring_full"},
+    {WG_LOST_BYTES_RING_FULL, "kernel_bytes", "ring_full"},
+    {WG_LOST_CONNECTION_NO_MEMORY, "kernel_connection", "no_memory"},
+    {WG_LOST_HEADER_UNREADABLE, "kernel_packet", "header_unreadable"},
+    {WG_LOST_TCP_KEYS_FULL, "kernel_tcp", "overflow_key"},
+    {WG_LOST_TCP_NO_ROOM, "kernel_tcp", "no_room"},
+    {WG_LOST_OWNERS_FULL, "kernel_owner", "map_full"},
+    {WG_LOST_TUPLES_FULL, "kernel_tuple", "map_full"},
+};
+static_assert(std::size(kCounters) == WG_COUNTERS, "every kernel counter has a name");
+
+bpf_program* FindProgram(const Skeleton& skeleton, const char* name) {
+  return bpf_object__find_program_by_name(skeleton->obj, name);
+}
+
+TcpHistogram ToHistogram(const wg_tcp_histogram& raw) {
+  static_assert(WG_TCP_BUCKETS == std::tuple_size_v<decltype(TcpHistogram::buckets)>);
+  TcpHistogram histogram;
+  std::copy(std::begin(raw.buckets), std::end(raw.buckets), histogram.buckets.begin());
+  histogram.sum_us = raw.sum_us;
+  return histogram;
+}
+
+TcpCounters ToCounters(const wg_tcp_counters& raw) {
+  TcpCounters counters;
+  counters.opened = raw.opened;
+  counters.closed = raw.closed;
+  counters.active = raw.active;
+  counters.sent_bytes = raw.sent_bytes;
+  counters.received_bytes = raw.received_bytes;
+  counters.sent_segments = raw.sent_segments;
+  counters.received_segments = raw.received_segments;
+  counters.retransmitted_segments = raw.retransmitted_segments;
+  counters.retransmission_timeouts = raw.retransmission_timeouts;
+  counters.out_of_order_segments = raw.out_of_order_segments;
+  counters.resets_sent = raw.resets_sent;
+  counters.resets_received = raw.resets_received;
+  counters.connect_duration = ToHistogram(raw.connect_duration);
+  counters.rtt = ToHistogram(raw.rtt);
+  return counters;
+}
+
+// Opens and loads with `left_out` programs not loaded.
+Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& scopes,
+                      const std::vector<std::string>& left_out) {
+  libbpf_words.clear();
+  Skeleton skeleton(tap__open());
+  if (!skeleton) return SystemError("opening the BPF object", errno);
+  skeleton->rodata->scope_count = static_cast<std::uint32_t>(scopes.size());
+  for (std::size_t i = 0; i < scopes.size(); ++i) skeleton->rodata->scopes[i] = scopes[i].id;
+  skeleton->rodata->ring_wake_bytes = options.ring_bytes / 4;
+  bpf_map__set_max_entries(skeleton->maps.ring, options.ring_bytes);
+  for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
+  if (const int error = tap__load(skeleton.get()); error != 0) {
+    const Code code = error == -EPERM ? Code::kPermission : Code::kUnsupported;
+    return Error{code, fmt::format("loading the BPF programs: {}: {}", strerror(-error), FirstWords())};
+  }
+  return skeleton;
+}
+
+class AttachedProbe final : public Probe {
+ public:
+  AttachedProbe(Skeleton skeleton, std::vector<CgroupScope> scopes, std::vector<ProgramReport> programs)
+      : skeleton_(std::move(skeleton)), scopes_(std::move(scopes)), programs_(std::move(programs)) {}
+
+  Status Begin(const Options& options);
+
+  const std::vector<ProgramReport>& programs() const override { return programs_; }
+  const std::vector<CgroupScope>& scopes() const override { return scopes_; }
+  std::size_t Consume(std::size_t max_records, const Handler& handler) override;
+  int ready_fd() const override { return ring_buffer__epoll_fd(ring_.get()); }
+  Result<TcpDrain> DrainTcp() override;
+  std::uint64_t corrupt_records() const override { return corrupt_records_; }
+  std::vector<KernelCounter> Counters() const override;
+  std::vector<ProgramRunTime> RunTimes() const override;
+  Result<OwnerInfo> Owner(OwnerId owner) const override;
+
+ private:
+  static int OnRecord(void* self, void* data, std::size_t size) {
+    return static_cast<AttachedProbe*>(self)->Take(Bytes(static_cast<const std::uint8_t*>(data), size));
+  }
+  int Take(Bytes bytes);
+  void AttachProgram(ProgramReport& report);
+  Status AttachToCgroups(bpf_program* program);
+  Status AttachIterator(bpf_program* program, bpf_map* map, Link& link);
+  void FillPeers(const std::vector<PeerPrefix>& peers);
+  Status SwapDeltas();
+  void AddOverflowKeys(int deltas_fd);
+  std::vector<std::pair<TcpKey, TcpCounters>> Empty(int deltas_fd);
+
+  Skeleton skeleton_;
+  std::vector<CgroupScope> scopes_;
+  std::vector<ProgramReport> programs_;
+  std::vector<Link> links_;
+  Link report_link_;
+  Link backfill_link_;
+  std::unique_ptr<ring_buffer, RingCloser> ring_;
+  std::unique_ptr<File> statistics_;
+  bool second_is_current_ = false;
+  // While Consume runs.
+  const Handler* handler_ = nullptr;
+  std::size_t records_left_ = 0;
+  std::uint64_t corrupt_records_ = 0;
+};
+
+Status AttachedProbe::AttachToCgroups(bpf_program* program) {
+  for (const CgroupScope& scope : scopes_) {
+    const File folder(open(scope.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.fd() < 0) return SystemError("opening " + scope.path, errno);
+    Link link(bpf_program__attach_cgroup(program, folder.fd()));
+    if (!link) return SystemError("attaching to " + scope.path, errno);
+    links_.push_back(std::move(link));
+  }
+  return {};
+}
+
+Status AttachedProbe::AttachIterator(bpf_program* program, bpf_map* map, Link& link) {
+  bpf_iter_link_info info{};
+  bpf_iter_attach_opts attach{};
+  attach.sz = sizeof(attach);
+  if (map != nullptr) {
+    info.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(map));
+    attach.link_info = &info;
+    attach.link_info_len = sizeof(info);
+  }
+  link.reset(bpf_program__attach_iter(program, &attach));
+  if (!link) return SystemError("attaching an iterator", errno);
+  return {};
+}
+
+void AttachedProbe::AttachProgram(ProgramReport& report) {
+  bpf_program* program = FindProgram(skeleton_, report.name.c_str());
+  if (!bpf_program__autoload(program)) return;  // its error was noted when it did not load
+  Status attached;
+  if (report.name == "tap_report") {
+    attached = AttachIterator(program, skeleton_->maps.connections, report_link_);
+  } else if (report.name == "tap_backfill") {
+    attached = AttachIterator(program, nullptr, backfill_link_);
+  } else {
+    attached = AttachToCgroups(program);
+  }
+  report.attached = attached.has_value();
+  if (!attached) report.error = attached.error().message;
+}
+
+void AttachedProbe::FillPeers(const std::vector<PeerPrefix>& peers) {
+  const int fd = bpf_map__fd(skeleton_->maps.peers);
+  for (const PeerPrefix& peer : peers) {
+    wg_peer_prefix key{};
+    key.prefix_bits = peer.bits;
+    std::copy(peer.address.begin(), peer.address.end(), std::begin(key.address));
+    if (bpf_map_update_elem(fd, &key, &peer.peer, BPF_ANY) != 0) {
+      log::Warn("probe", "A peer rule was not taken", {{"peer", peer.peer}, {"err", strerror(errno)}});
+    }
+  }
+}
+
+Status AttachedProbe::Begin(const Options& options) {
+  if (options.run_time_statistics) statistics_ = std::make_unique<File>(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  FillPeers(options.peers);
+  AddOverflowKeys(bpf_map__fd(skeleton_->maps.tcp_deltas_a));
+  AddOverflowKeys(bpf_map__fd(skeleton_->maps.tcp_deltas_b));
+  ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), OnRecord, this, nullptr));
+  if (!ring_) return SystemError("mapping the ring buffer", errno);
+  for (ProgramReport& report : programs_) {
+    AttachProgram(report);
+    if (report.required && !report.attached) {
+      return Error{Code::kPermission, fmt::format("{}: {}", report.name, report.error)};
+    }
+  }
+  if (backfill_link_) {
+    const BackfillReport report = Backfill(scopes_, backfill_link_.get(), bpf_map__fd(skeleton_->maps.backfill_owners));
+    log::Info("probe", "Older sockets taken in",
+              {{"namespaces", report.namespaces},
+               {"namespaces_failed", report.namespaces_failed},
+               {"sockets_with_owner", report.sockets_with_owner}});
+    backfill_link_.reset();
+  }
+  return {};
+}
+
+int AttachedProbe::Take(Bytes bytes) {
+  const auto record = DecodeRecord(bytes);
+  if (record) {
+    (*handler_)(*record);
+  } else {
+    ++corrupt_records_;
+  }
+  return --records_left_ == 0 ? -1 : 0;  // negative: libbpf stops after this record
+}
+
+std::size_t AttachedProbe::Consume(std::size_t max_records, const Handler& handler) {
+  handler_ = &handler;
+  records_left_ = max_records;
+  ring_buffer__consume(ring_.get());
+  handler_ = nullptr;
+  return max_records - records_left_;
+}
+
+void AttachedProbe::AddOverflowKeys(int deltas_fd) {
+  for (const std::uint32_t role : {WG_ROLE_UNKNOWN, WG_ROLE_CLIENT, WG_ROLE_SERVER}) {
+    wg_tcp_key key{};
+    key.role = role;
+    const wg_tcp_counters zero{};
+    bpf_map_update_elem(deltas_fd, &key, &zero, BPF_NOEXIST);
+  }
+}
+
+std::vector<std::pair<TcpKey, TcpCounters>> AttachedProbe::Empty(int deltas_fd) {
+  std::vector<std::pair<TcpKey, TcpCounters>> out;
+  wg_tcp_key key{};
+  wg_tcp_counters value{};
+  while (bpf_map_get_next_key(deltas_fd, nullptr, &key) == 0) {
+    if (bpf_map_lookup_elem(deltas_fd, &key, &value) != 0 || bpf_map_delete_elem(deltas_fd, &key) != 0) break;
+    const TcpKey typed{key.owner, key.peer_owner, key.peer, static_cast<Role>(key.role)};
+    if (std::any_of(reinterpret_cast<const std::uint64_t*>(&value),
+                    reinterpret_cast<const std::uint64_t*>(&value) + sizeof(value) / sizeof(std::uint64_t),
+                    [](std::uint64_t n) { return n != 0; })) {
+      out.emplace_back(typed, ToCounters(value));
+    }
+  }
+  return out;
+}
+
+Status AttachedProbe::SwapDeltas() {
+  const std::uint32_t slot = 0;
+  const auto* next = second_is_current_ ? skeleton_->maps.tcp_deltas_a : skeleton_->maps.tcp_deltas_b;
+  const int fd = bpf_map__fd(next);
+  // Returns when no program still uses the map that was there (the kernel waits for them in this update).
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.tcp_current), &slot, &fd, BPF_ANY) != 0) {
+    return SystemError("exchanging the map of TCP deltas", errno);
+  }
+  second_is_current_ = !second_is_current_;
+  return {};
+}
+
+Result<TcpDrain> AttachedProbe::DrainTcp() {
+  if (report_link_) {
+    if (const Status reported = RunIterator(report_link_.get()); !reported) return reported.error();
+  }
+  if (const Status swapped = SwapDeltas(); !swapped) return swapped.error();
+  const int full = bpf_map__fd(second_is_current_ ? skeleton_->maps.tcp_deltas_a : skeleton_->maps.tcp_deltas_b);
+  TcpDrain drain{Empty(full)};
+  AddOverflowKeys(full);
+  return drain;
+}
+
+std::vector<KernelCounter> AttachedProbe::Counters() const {
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(std::max(cpus, 1)));
+  std::vector<KernelCounter> out;
+  for (const CounterInfo& info : kCounters) {
+    const std::uint32_t key = info.counter;
+    std::uint64_t sum = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &key, per_cpu.data()) == 0) {
+      for (const std::uint64_t value : per_cpu) sum += value;
+    }
+    out.push_back({info.stage, info.reason, sum});
+  }
+  return out;
+}
+
+std::vector<ProgramRunTime> AttachedProbe::RunTimes() const {
+  std::vector<ProgramRunTime> out;
+  for (const ProgramReport& report : programs_) {
+    if (!report.attached) continue;
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(FindProgram(skeleton_, report.name.c_str())), &info, &size) != 0)
+      continue;
+    out.push_back({report.name, info.run_time_ns, info.run_cnt});
+  }
+  return out;
+}
+
+Result<OwnerInfo> AttachedProbe::Owner(OwnerId owner) const {
+  wg_owner raw{};
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.owners), &owner, &raw) != 0) {
+    return Error{Code::kNotFound, fmt::format("owner {:#x} is not in the kernel's map", owner)};
+  }
+  const auto* comm = reinterpret_cast<const char*>(raw.comm);
+  return OwnerInfo{raw.cgroup_id, std::string(comm, strnlen(comm, sizeof(raw.comm)))};
+}
+
+std::vector<ProgramReport> ReportFor(const std::vector<std::string>& left_out, const std::string& why) {
+  std::vector<ProgramReport> reports;
+  for (const ProgramInfo& info : kPrograms) {
+    ProgramReport report{info.name, info.purpose, info.without, info.required, false, ""};
+    if (std::find(left_out.begin(), left_out.end(), info.name) != left_out.end()) report.error = why;
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+Error MissingCapabilities(const Error& error) {
+  std::string missing;
+  for (const Capability& capability : WantedCapabilities()) {
+    if (!capability.held) missing += (missing.empty() ? "" : ", ") + capability.name;
+  }
+  if (missing.empty()) return error;
+  return Error{Code::kPermission, error.message + "; missing " + missing};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Probe>> Probe::Attach(const Options& options) {
+  libbpf_set_print(KeepWords);
+  auto scopes = ResolveScopes(options.cgroups);
+  if (!scopes) return scopes.error();
+  // An older kernel may refuse a program that only adds detail: leave those out, the dearest loss last.
+  const std::vector<std::vector<std::string>> attempts = {{},
+                                                          {"tap_backfill"},
+                                                          {"tap_report"},
+                                                          {"tap_backfill", "tap_report"},
+                                                          {"tap_backfill", "tap_report", "tap_sock_create"}};
+  std::string first_refusal;
+  for (const auto& left_out : attempts) {
+    auto skeleton = Load(options, *scopes, left_out);
+    if (!skeleton) {
+      if (first_refusal.empty()) first_refusal = skeleton.error().message;
+      if (skeleton.error().code == Code::kPermission || left_out == attempts.back()) {
+        return MissingCapabilities(skeleton.error());
+      }
+      continue;
+    }
+    auto probe = std::make_unique<AttachedProbe>(*std::move(skeleton), *scopes, ReportFor(left_out, first_refusal));
+    if (const Status begun = probe->Begin(options); !begun) return MissingCapabilities(begun.error());
+    return std::unique_ptr<Probe>(std::move(probe));
+  }
+  Bug("Probe::Attach: no attempt left");
+}
+
+}  // namespace wiregauge::probe

@@ -1,0 +1,98 @@
+// The probe: loads and attaches the BPF programs, hands up what they tell, drains what they add up, and says what could
+// not be had. It owns every fd of the exporter.
+//
+// Threads: one at a time (the caller holds a lock); the record handler runs in the caller's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "exporter/probe/cgroup.h"
+#include "exporter/probe/record.h"
+#include "exporter/probe/tcp.h"
+
+namespace wiregauge::probe {
+
+// An address prefix and the number that TcpKey::peer will have for it.
+struct PeerPrefix {
+  std::array<std::uint8_t, 16> address{};  // v4 as ::ffff:a.b.c.d
+  unsigned bits = 0;                       // 0 to 128
+  std::uint32_t peer = 0;
+};
+
+struct Options {
+  std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
+  std::vector<PeerPrefix> peers;
+  std::uint32_t ring_bytes = 16U << 20;  // a power of two; 16 MiB holds a tenth of a second of 120,000 requests/s
+  bool run_time_statistics = false;      // the kernel then counts each program's run time, at 20 to 30 ns a run
+};
+
+struct ProgramReport {
+  std::string name;     // as in wiregauge_bpf_program_attached{program}
+  std::string purpose;  // what it is for
+  std::string without;  // what is lost without it
+  bool required = false;
+  bool attached = false;
+  std::string error;  // why not
+};
+
+struct ProgramRunTime {
+  std::string name;
+  std::uint64_t run_ns = 0;
+  std::uint64_t runs = 0;
+};
+
+// Counters of the kernel side, since attach. Names are those of wiregauge_events_total{stage} and
+// wiregauge_events_lost_total{stage,reason}.
+struct KernelCounter {
+  std::string stage;
+  std::string reason;  // empty: events that passed
+  std::uint64_t count = 0;
+};
+
+struct TcpDrain {
+  std::vector<std::pair<TcpKey, TcpCounters>> deltas;
+};
+
+struct OwnerInfo {
+  std::uint64_t cgroup_id = 0;
+  std::string comm;
+};
+
+class Probe {
+ public:
+  using Handler = std::function<void(const Record&)>;
+
+  // Loads, attaches and back-fills. kPermission with the missing capability when nothing can be attached. Programs that
+  // are not required may be missing: see programs().
+  static Result<std::unique_ptr<Probe>> Attach(const Options& options);
+  virtual ~Probe() = default;
+
+  [[nodiscard]] virtual const std::vector<ProgramReport>& programs() const = 0;
+  [[nodiscard]] virtual const std::vector<CgroupScope>& scopes() const = 0;
+
+  // Hands over every record that waits, and returns how many; stops after `max_records`, so that a flood cannot hold
+  // the caller. Never blocks.
+  virtual std::size_t Consume(std::size_t max_records, const Handler& handler) = 0;
+
+  // Readable when the ring is a quarter full; records wait without waking anybody below that, so poll as well.
+  [[nodiscard]] virtual int ready_fd() const = 0;
+
+  // What happened since the last drain. Nothing is told twice, nothing is lost: DECISIONS.md, "L4 deltas".
+  virtual Result<TcpDrain> DrainTcp() = 0;
+
+  // Records that did not fit the contract, since attach.
+  [[nodiscard]] virtual std::uint64_t corrupt_records() const = 0;
+  [[nodiscard]] virtual std::vector<KernelCounter> Counters() const = 0;
+  [[nodiscard]] virtual std::vector<ProgramRunTime> RunTimes() const = 0;
+  // What the kernel noted of an owner when it made its first socket.
+  [[nodiscard]] virtual Result<OwnerInfo> Owner(OwnerId owner) const = 0;
+};
+
+}  // namespace wiregauge::probe
