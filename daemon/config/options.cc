@@ -1,0 +1,173 @@
+#include "daemon/config/options.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "daemon/config/duration.h"
+
+namespace wiregauge::config {
+namespace {
+
+using Values = std::vector<std::string>;
+using Setter = std::function<Status(Settings&, const Values&)>;
+
+// Enough for one scraper and one writer; and as many as one process can hold descriptors and threads for.
+constexpr std::uint32_t kConnectionsMin = 4;
+constexpr std::uint32_t kConnectionsMax = 10'000;
+// Less than this and a part file would expire before it is written.
+constexpr std::int64_t kRetentionMin = 3600LL * 1000;
+
+Error Bad(std::string_view value, std::string_view want) {
+  return Error{Code::kInvalidArgument, fmt::format("\"{}\" is not {}", value, want)};
+}
+
+Setter Bool(bool Settings::*member) {
+  return [member](Settings& settings, const Values& values) -> Status {
+    if (values.at(0) != "true" && values.at(0) != "false") return Bad(values.at(0), "true or false");
+    settings.*member = values.at(0) == "true";
+    return {};
+  };
+}
+
+Setter Text(std::string Settings::*member) {
+  return [member](Settings& settings, const Values& values) -> Status {
+    if (values.at(0).empty()) return Error{Code::kInvalidArgument, "empty"};
+    settings.*member = values.at(0);
+    return {};
+  };
+}
+
+Setter List(Values Settings::*member) {
+  return [member](Settings& settings, const Values& values) -> Status {
+    if (values.empty()) return Error{Code::kInvalidArgument, "an empty list"};
+    for (const std::string& value : values) {
+      if (value.empty()) return Error{Code::kInvalidArgument, "an empty entry"};
+    }
+    settings.*member = values;
+    return {};
+  };
+}
+
+template <typename T>
+struct Choice {
+  std::string_view name;
+  T value;
+};
+
+template <typename T>
+Setter OneOf(T Settings::*member, std::vector<Choice<T>> choices) {
+  return [member, choices = std::move(choices)](Settings& settings, const Values& values) -> Status {
+    std::string names;
+    for (const Choice<T>& choice : choices) {
+      if (choice.name == values.at(0)) {
+        settings.*member = choice.value;
+        return {};
+      }
+      names += names.empty() ? "" : ", ";
+      names += choice.name;
+    }
+    return Bad(values.at(0), "one of " + names);
+  };
+}
+
+Status SetTelemetryPath(Settings& settings, const Values& values) {
+  const std::string& path = values.at(0);
+  const bool plain = std::all_of(path.begin(), path.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '-' ||
+           c == '_' || c == '.';
+  });
+  if (!path.starts_with('/') || path == "/" || !plain) {
+    return Bad(path, "a path such as /metrics (letters, digits and - _ . /)");
+  }
+  settings.telemetry_path = path;
+  return {};
+}
+
+Status SetConnectionsMax(Settings& settings, const Values& values) {
+  const std::string& text = values.at(0);
+  std::uint32_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc{} || end != text.data() + text.size() || number < kConnectionsMin ||
+      number > kConnectionsMax) {
+    return Bad(text, fmt::format("a number from {} to {}", kConnectionsMin, kConnectionsMax));
+  }
+  settings.connections_max = number;
+  return {};
+}
+
+Status SetRetention(Settings& settings, const Values& values) {
+  const Result<std::int64_t> duration = ParseDuration(values.at(0));
+  if (!duration) return duration.error();
+  if (*duration < kRetentionMin) return Bad(values.at(0), "at least 1h");
+  settings.retention_ms = *duration;
+  return {};
+}
+
+std::vector<Option> MakeOptions() {
+  return {
+      {"web.listen-address", "web.listen_addresses", Kind::kList, "HOST:PORT",
+       "Address to listen on; repeatable; port 0 lets the kernel choose (default 127.0.0.1:10420)", false,
+       List(&Settings::listen_addresses)},
+      {"web.config.file", "web.config_file", Kind::kText, "PATH",
+       "TLS and authentication, in the exporter-toolkit's format; re-read when it changes", false,
+       Text(&Settings::web_config_file)},
+      {"web.telemetry-path", "web.telemetry_path", Kind::kText, "PATH", "Path of the metrics (default /metrics)", false,
+       SetTelemetryPath},
+      {"web.enable-lifecycle", "web.enable_lifecycle", Kind::kBool, "", "Allow POST and PUT on /-/reload", true,
+       Bool(&Settings::enable_lifecycle)},
+      {"web.max-connections", "web.max_connections", Kind::kText, "N",
+       "Connections open at once; above it the longest idle ones are closed (default 512)", false, SetConnectionsMax},
+      {"web.allow-unauthenticated", "web.allow_unauthenticated", Kind::kBool, "",
+       "Serve every path beyond loopback even when no authentication is configured", true,
+       Bool(&Settings::allow_unauthenticated)},
+      {"exporter", "exporter.enabled", Kind::kBool, "", "The exporter plane: eBPF metrics (default on)", false,
+       Bool(&Settings::exporter)},
+      {"exporter.cgroup", "exporter.cgroups", Kind::kList, "PATH",
+       "cgroup v2 folder whose sockets are observed; repeatable (default the root of the cgroup v2 mount)", false,
+       List(&Settings::cgroups)},
+      {"remote-write", "remote_write.enabled", Kind::kBool, "",
+       "The sink plane: remote write and line protocol in, queries out (default on)", false,
+       Bool(&Settings::remote_write)},
+      {"storage.path", "storage.path", Kind::kText, "DIR", "Folder of the store (default data/)", false,
+       Text(&Settings::storage_path)},
+      {"storage.retention", "storage.retention", Kind::kText, "DURATION", "How long samples are kept (default 30d)",
+       false, SetRetention},
+      {"storage.durability", "storage.durability", Kind::kText, "always|interval|none",
+       "What an acknowledged write survives: power loss, kill -9 but 100 ms of power loss, or nothing (default always)",
+       false,
+       OneOf<Durability>(
+           &Settings::durability,
+           {{"always", Durability::kAlways}, {"interval", Durability::kInterval}, {"none", Durability::kNone}})},
+      {"log.level", "log.level", Kind::kText, "debug|info|warn|error", "Least level that is logged (default info)",
+       true,
+       OneOf<log::Level>(&Settings::log_level, {{"debug", log::Level::kDebug},
+                                                {"info", log::Level::kInfo},
+                                                {"warn", log::Level::kWarn},
+                                                {"error", log::Level::kError}})},
+      {"log.format", "log.format", Kind::kText, "logfmt|json", "Form of the log lines on stderr (default logfmt)", true,
+       OneOf<log::Format>(&Settings::log_format, {{"logfmt", log::Format::kLogfmt}, {"json", log::Format::kJson}})},
+  };
+}
+
+}  // namespace
+
+const std::vector<Option>& Options() {
+  static const std::vector<Option> options = MakeOptions();
+  return options;
+}
+
+std::string EnvironmentName(std::string_view flag) {
+  std::string name = "WIREGAUGE_";
+  for (const char c : flag) {
+    if (c == '.' || c == '-') {
+      name.push_back('_');
+    } else {
+      name.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+    }
+  }
+  return name;
+}
+
+}  // namespace wiregauge::config

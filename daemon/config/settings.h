@@ -1,0 +1,38 @@
+// Everything a user can set, as plain values with their defaults: what flags, environment and file become.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+
+namespace wiregauge::config {
+
+// How safe an acknowledged write is; the store's own enumeration mirrors it.
+enum class Durability { kAlways, kInterval, kNone };
+
+struct Settings {
+  std::vector<std::string> listen_addresses = {"127.0.0.1:10420"};
+  std::string web_config_file;
+  std::string telemetry_path = "/metrics";
+  bool enable_lifecycle = false;
+  std::uint32_t connections_max = 512;
+  bool allow_unauthenticated = false;
+
+  bool exporter = true;
+  std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
+
+  bool remote_write = true;
+
+  std::string storage_path = "data/";
+  std::int64_t retention_ms = 30LL * 24 * 3600 * 1000;
+  Durability durability = Durability::kAlways;
+
+  log::Level log_level = log::Level::kInfo;
+  log::Format log_format = log::Format::kLogfmt;
+
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+}  // namespace wiregauge::config

@@ -1,0 +1,28 @@
+# cmake -DSOURCE=… -DOUTPUT=… -DVERSION=… -P revision.cmake: writes the header when, and only when, it changed.
+function(git result)
+  execute_process(COMMAND git -C ${SOURCE} ${ARGN} OUTPUT_VARIABLE out ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE
+    RESULT_VARIABLE failure)
+  if(failure)
+    set(out "")
+  endif()
+  set(${result} "${out}" PARENT_SCOPE)
+endfunction()
+
+git(revision rev-parse HEAD)
+git(branch rev-parse --abbrev-ref HEAD)
+git(changes status --porcelain --untracked-files=no)
+if(NOT revision)
+  set(revision unknown)
+  set(branch unknown)
+elseif(changes)
+  string(APPEND revision -dirty)
+endif()
+set(text "#pragma once\n#define WIREGAUGE_VERSION \"${VERSION}\"\n#define WIREGAUGE_BRANCH \"${branch}\"\n"
+  "#define WIREGAUGE_REVISION \"${revision}\"\n")
+string(CONCAT text ${text})
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} old)
+endif()
+if(NOT "${old}" STREQUAL "${text}")
+  file(WRITE ${OUTPUT} "${text}")
+endif()
