@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -115,6 +116,19 @@ void Connections::Finish(const char* made_up_address) {
   const auto found = connections_.find(IdOf(made_up_address));
   if (found == connections_.end()) return;
   Shut(found->second);
+}
+
+void Connections::DiscardUnread(const char* made_up_address) {
+  constexpr std::size_t kMost = 256 * 1024;  // more than one socket buffer of a client that has not seen our answer
+  const std::lock_guard lock(mutex_);
+  const auto found = connections_.find(IdOf(made_up_address));
+  if (found == connections_.end()) return;
+  std::array<char, 8192> buffer;
+  std::size_t total = 0;
+  ssize_t count = 0;
+  while (total < kMost && (count = recv(found->second.fd, buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0) {
+    total += static_cast<std::size_t>(count);
+  }
 }
 
 void Connections::Remove(const char* made_up_address) {

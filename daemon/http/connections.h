@@ -47,6 +47,9 @@ class Connections {
   void Enter(const char* made_up_address, Phase phase, std::uint64_t now_ns);
   // Ends a connection that civetweb would keep open; what was written still arrives.
   void Finish(const char* made_up_address);
+  // Forgets what the client has sent and nobody will read: closing a socket over unread bytes resets the connection,
+  // and the reset may overtake the refusal that was just written.
+  void DiscardUnread(const char* made_up_address);
   // Before civetweb closes the socket.
   void Remove(const char* made_up_address);
 

@@ -74,6 +74,7 @@ class Server::Callbacks {
     observer.Began();
     Write(connection, PlainText(status, message == nullptr ? ReasonPhrase(status) : message), {}, false, true);
     observer.Answered(nullptr, status, 0);
+    ServerOf(connection)->connections_.DiscardUnread(mg_get_request_info(connection)->remote_addr);
     return 0;
   }
 
