@@ -92,6 +92,10 @@ Error TooLarge(const Route& route) {
 
 Result<Request> ReadHead(mg_connection* connection) {
   const mg_request_info* info = mg_get_request_info(connection);
+  // civetweb drops what comes after its last place, a Content-Length for example, without a word.
+  if (info->num_headers >= MG_MAX_HEADERS) {
+    return Error{Code::kInvalidArgument, fmt::format("more than {} header lines", MG_MAX_HEADERS - 1)};
+  }
   Request request{.method = info->request_method,
                   .path = info->local_uri_raw == nullptr ? "" : info->local_uri_raw,
                   .query = info->query_string == nullptr ? "" : info->query_string};

@@ -90,12 +90,13 @@ class Life(unittest.TestCase):
 
     def test_log_starts_with_version_and_config(self):
         with Wiregauge() as daemon:
+            daemon.wait_log("TLS is disabled.")
             events = [parse_log(line) for line in daemon.log_text().splitlines()]
         self.assertEqual(events[0]["msg"], "Starting wiregauge")
         self.assertIn("version", events[0])
         messages = [event["msg"] for event in events]
         self.assertIn("Configuration loaded", messages)
-        self.assertIn("TLS is disabled.", messages)
+        self.assertLess(messages.index("Configuration loaded"), messages.index("Listening on"))
 
     def test_json_log(self):
         with Wiregauge("--log.format=json") as daemon:
