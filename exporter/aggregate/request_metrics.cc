@@ -1,0 +1,202 @@
+#include "exporter/aggregate/request_metrics.h"
+
+#include <cstring>
+#include <utility>
+
+#include "exporter/aggregate/points.h"
+
+namespace wiregauge::aggregate {
+namespace {
+
+constexpr std::string_view kServerName = "http_server_request_duration_seconds";
+constexpr std::string_view kClientName = "http_client_request_duration_seconds";
+
+}  // namespace
+
+MethodTable::MethodTable()
+    : texts_{std::string(kOtherText), "GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"} {}
+
+std::uint8_t MethodTable::IdOf(std::string_view method) {
+  for (std::size_t id = 1; id < texts_.size(); ++id) {
+    if (texts_[id] == method) return static_cast<std::uint8_t>(id);
+  }
+  if (method.empty() || method == kOtherText || texts_.size() >= kMethodsMax) return 0;
+  texts_.emplace_back(method);
+  return static_cast<std::uint8_t>(texts_.size() - 1);
+}
+
+std::size_t RequestMetrics::Key::Hash() const {
+  static_assert(sizeof(Key) == 40);
+  std::uint64_t words[sizeof(Key) / 8];
+  std::memcpy(words, this, sizeof(Key));
+  std::uint64_t hash = 0;
+  for (const std::uint64_t word : words) hash = MixHash(hash, word);
+  return hash;
+}
+
+RequestMetrics::Key RequestMetrics::Key::Collapsed() const {
+  Key key = *this;
+  if (key.route != kNoRoute) key.route = kOtherRoute;
+  if (key.is_client != 0) {
+    key.peer = kOtherPeer;
+    key.address = {};
+    key.port = 0;
+  }
+  return key;
+}
+
+RequestMetrics::Key RequestMetrics::Key::Total() const {
+  Key key;
+  key.service = service;
+  key.is_client = is_client;
+  key.peer = is_client != 0 ? kOtherPeer : 0;
+  key.route = kOtherRoute;
+  key.version = kNoVersion;
+  key.failure = failure == Failure::kNone ? Failure::kNone : Failure::kOther;
+  return key;
+}
+
+RequestMetrics::RequestMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers,
+                               SeriesLimits limits, std::size_t routes_max)
+    : services_(services), peers_(peers), routes_max_(routes_max), server_(limits), client_(limits) {}
+
+RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& request) {
+  switch (request.no_answer) {
+    case match::NoAnswer::kNone: break;
+    case match::NoAnswer::kTimeout: return Failure::kTimeout;
+    case match::NoAnswer::kReset: return Failure::kReset;
+    case match::NoAnswer::kConnectionClosed: return Failure::kConnectionClosed;
+  }
+  const int failing = request.role == probe::Role::kClient ? 400 : 500;
+  return request.status >= failing ? Failure::kStatus : Failure::kNone;
+}
+
+void RequestMetrics::SetServer(const probe::Endpoint& server, Key& key) const {
+  key.is_client = 1;
+  key.port = server.port;
+  key.peer = peers_.ClassOf(server.address);
+  const bool may_show = key.peer != identity::kPeerInternet && key.peer < identity::kFirstNamedPeer;
+  if (may_show) key.address = server.address;
+}
+
+RouteId RequestMetrics::RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
+  const std::string_view route = FoldRoute(request.path, request.path_cut, route_buffer_);
+  if (route.empty()) return kNoRoute;
+  auto routes = side.routes.find(service);
+  if (routes == side.routes.end()) {
+    if (side.routes.size() >= kRoutedServicesMax) return kOtherRoute;
+    const std::size_t not_found_max = routes_max_ * RouteTable::kNotFoundRoutesMax / RouteTable::kRoutesMax;
+    routes = side.routes.try_emplace(service, routes_max_, not_found_max).first;
+  }
+  return routes->second.IdOf(route, request.status == 404);
+}
+
+void RequestMetrics::Add(const match::HttpRequest& request, identity::ServiceId service,
+                         const probe::Endpoint& server) {
+  if (request.role == probe::Role::kUnknown) {
+    ++roleless_total_;
+    return;
+  }
+  const bool is_client = request.role == probe::Role::kClient;
+  Side& side = is_client ? client_ : server_;
+  Key key;
+  key.service = service;
+  if (is_client) SetServer(server, key);
+  key.route = RouteOf(request, service, side);
+  key.method = methods_.IdOf(request.method);
+  key.version = request.minor_version;
+  key.status = request.status;
+  key.failure = FailureOf(request);
+  const std::uint64_t duration_ns = request.end_ns > request.start_ns ? request.end_ns - request.start_ns : 0;
+  side.series.At(key, request.end_ns, key.route == kOtherRoute).Observe(duration_ns);
+}
+
+std::string RequestMetrics::ServerAddress(const Key& key) const {
+  if (key.peer == kOtherPeer) return std::string(kOtherText);
+  if (key.peer == identity::kPeerInternet || key.peer >= identity::kFirstNamedPeer) {
+    return std::string(peers_.NameOf(key.peer));
+  }
+  return identity::AddressText(key.address);
+}
+
+Labels RequestMetrics::LabelsOf(const Key& key, const Side& side) const {
+  static constexpr std::string_view kFailures[] = {"", "", "timeout", "reset", "connection_closed", kOtherText};
+  const std::string status = key.status == 0 ? std::string() : std::to_string(key.status);
+  std::string_view failure = kFailures[static_cast<std::size_t>(key.failure)];
+  if (key.failure == Failure::kStatus) failure = status;
+  const auto routes = side.routes.find(key.service);  // none for the totals of "_OTHER"
+  const std::string_view route = routes != side.routes.end() ? routes->second.TextOf(key.route)
+                                 : key.route == kOtherRoute  ? kOtherText
+                                                             : std::string_view();
+  const identity::Service& service = services_.Of(key.service);
+  Labels labels;
+  labels.reserve(9);
+  AddLabel("error_type", failure, labels);
+  AddLabel("http_request_method", methods_.TextOf(key.method), labels);
+  AddLabel("http_response_status_code", status, labels);
+  AddLabel("http_route", route, labels);
+  if (key.version != kNoVersion) AddLabel("network_protocol_version", key.version == 0 ? "1.0" : "1.1", labels);
+  if (key.is_client != 0) {
+    AddLabel("server_address", ServerAddress(key), labels);
+    if (key.port != 0) AddLabel("server_port", std::to_string(key.port), labels);
+  }
+  AddLabel("service_name", service.name, labels);
+  AddLabel("service_namespace", service.service_namespace, labels);
+  return labels;
+}
+
+void RequestMetrics::ForgetRoutes(Side& side) {
+  std::unordered_map<identity::ServiceId, std::vector<bool>> used;
+  side.series.ForEach([&](const Key& key, const DurationHistogram&) {
+    std::vector<bool>& marks = used[key.service];
+    if (marks.size() <= key.route) marks.resize(key.route + 1U);
+    marks[key.route] = true;
+  });
+  for (auto at = side.routes.begin(); at != side.routes.end();) {
+    const auto marks = used.find(at->first);
+    if (marks == used.end()) {
+      at = side.routes.erase(at);
+    } else {
+      at->second.Keep(marks->second);
+      ++at;
+    }
+  }
+}
+
+void RequestMetrics::CollectSide(Now now, Side& side, Family family, Snapshot& snapshot,
+                                 std::unordered_set<identity::ServiceId>& services_in_use) {
+  if (side.series.Expire(now.monotonic_ns)) ForgetRoutes(side);
+  if (side.series.size() == 0) return;
+  family.points.reserve(side.series.size());
+  side.series.Collect(now, [&](const Key& key, const auto& series) {
+    Point point;
+    point.labels = LabelsOf(key, side);
+    FillHistogram(kRequestBoundsNs, series.value.buckets, series.value.sum_ns, 1e9, point);
+    point.created_s = static_cast<double>(series.created_unix_ms) / 1e3;
+    family.points.push_back(std::move(point));
+    services_in_use.insert(key.service);
+  });
+  SortAndMerge(family);
+  snapshot.push_back(std::move(family));
+}
+
+void RequestMetrics::Collect(Now now, Snapshot& snapshot, std::unordered_set<identity::ServiceId>& services_in_use) {
+  CollectSide(now, server_,
+              MakeFamily(kServerName, "seconds", FamilyType::kHistogram,
+                         "Time from the first byte of an HTTP request to the last byte of its answer, at the server."),
+              snapshot, services_in_use);
+  CollectSide(now, client_,
+              MakeFamily(kClientName, "seconds", FamilyType::kHistogram,
+                         "Time from the first byte of an HTTP request to the last byte of its answer, at the client."),
+              snapshot, services_in_use);
+}
+
+std::size_t RequestMetrics::series(probe::Role role) const {
+  return (role == probe::Role::kClient ? client_ : server_).series.size();
+}
+
+std::uint64_t RequestMetrics::overflow_total(probe::Role role) const {
+  return (role == probe::Role::kClient ? client_ : server_).series.overflow_total();
+}
+
+}  // namespace wiregauge::aggregate
