@@ -1,0 +1,224 @@
+#include "exporter/pipeline.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "exporter/aggregate/points.h"
+#include "exporter/decode/unparsed.h"
+
+namespace wiregauge::exporter {
+
+struct Pipeline::Connection {
+  Connection(const probe::OpenRecord& open, identity::ServiceId owner_service, const match::Options& options,
+             decode::MemoryBudget& budget)
+      : remote(open.remote), service(owner_service), last_ns(open.time_ns), http(open, options, budget) {}
+
+  probe::Endpoint remote;
+  identity::ServiceId service;
+  std::uint64_t last_ns;
+  match::HttpConnection http;
+};
+
+struct Pipeline::EarlyData {
+  probe::DataRecord record;
+  std::vector<std::uint8_t> captured;
+};
+
+// Hands the requests of one connection to the aggregate room.
+class Pipeline::RequestSink final : public match::Sink {
+ public:
+  RequestSink(Pipeline& pipeline, const Connection& connection) : pipeline_(pipeline), connection_(connection) {}
+
+  void OnRequest(const match::HttpRequest& request) override {
+    ++pipeline_.requests_total_;
+    if (request.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+    pipeline_.aggregator_.requests().Add(request, connection_.service, connection_.remote);
+  }
+
+ private:
+  Pipeline& pipeline_;
+  const Connection& connection_;
+};
+
+Pipeline::Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup)
+    : options_(options),
+      lookup_(std::move(lookup)),
+      identity_(std::move(roots)),
+      aggregator_(identity_.services(), peers_) {}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::OnRecord(const probe::Record& record) {
+  if (const auto* data = std::get_if<probe::DataRecord>(&record)) {
+    OnData(*data);
+  } else if (const auto* open = std::get_if<probe::OpenRecord>(&record)) {
+    OnOpen(*open);
+  } else {
+    OnClose(std::get<probe::CloseRecord>(record));
+  }
+}
+
+void Pipeline::OnOpen(const probe::OpenRecord& open) {
+  if (connections_.contains(open.connection)) return;  // two CPUs announced it at once
+  if (connections_.size() >= kConnectionsMax) {
+    ++losses_.connections_evicted;
+    return;
+  }
+  const std::string_view comm(open.comm.data(), strnlen(open.comm.data(), open.comm.size()));
+  const identity::ServiceId service = identity_.ServiceOf({open.owner, open.cgroup_id, comm}, open.time_ns);
+  auto [entry, added] =
+      connections_.emplace(open.connection, std::make_unique<Connection>(open, service, options_, budget_));
+  TakeEarly(open, *entry->second);
+}
+
+void Pipeline::OnData(const probe::DataRecord& data) {
+  if (data.before_accept) {
+    KeepEarly(data);
+    return;
+  }
+  const auto found = connections_.find(data.connection);
+  if (found == connections_.end()) {
+    ++losses_.records_without_connection;
+    return;
+  }
+  Connection& connection = *found->second;
+  connection.last_ns = data.time_ns;
+  RequestSink sink(*this, connection);
+  connection.http.OnData(data, sink);
+}
+
+void Pipeline::OnClose(const probe::CloseRecord& close) {
+  const auto found = connections_.find(close.connection);
+  if (found == connections_.end()) return;
+  Connection& connection = *found->second;
+  RequestSink sink(*this, connection);
+  connection.http.OnClose(close, sink);
+  TakeCounts(connection);
+  connections_.erase(found);
+}
+
+void Pipeline::KeepEarly(const probe::DataRecord& data) {
+  if (early_.size() >= kEarlyDataMax) {
+    ++losses_.early_data_dropped;
+    return;
+  }
+  EarlyData& kept = early_.emplace_back();
+  kept.record = data;
+  kept.record.tail = {};
+  kept.captured.assign(data.captured.begin(), data.captured.end());
+}
+
+void Pipeline::TakeEarly(const probe::OpenRecord& open, Connection& connection) {
+  RequestSink sink(*this, connection);
+  for (auto at = early_.begin(); at != early_.end();) {
+    if (at->record.local != open.local || at->record.remote != open.remote) {
+      ++at;
+      continue;
+    }
+    probe::DataRecord record = at->record;
+    record.connection = open.connection;
+    record.before_accept = false;
+    record.captured = at->captured;
+    connection.http.OnData(record, sink);
+    at = early_.erase(at);
+  }
+}
+
+void Pipeline::ExpireEarly(std::uint64_t now_ns) {
+  while (!early_.empty() && early_.front().record.time_ns + kEarlyDataNs < now_ns) {
+    early_.pop_front();
+    ++losses_.early_data_expired;
+  }
+}
+
+void Pipeline::TakeCounts(Connection& connection) {
+  const match::ConnectionCounts taken = connection.http.TakeCounts();
+  counts_.parsed_bytes += taken.parsed_bytes;
+  counts_.unmatched_answers += taken.unmatched_answers;
+  counts_.late_answers += taken.late_answers;
+  counts_.evicted_requests += taken.evicted_requests;
+  counts_.unpaired_requests += taken.unpaired_requests;
+  aggregate::CoverageMetrics& coverage = aggregator_.coverage();
+  if (taken.parsed_bytes != 0) {
+    coverage.Add(connection.service, {.carried_bytes = 0, .parsed_bytes = taken.parsed_bytes}, connection.last_ns);
+  }
+  for (std::size_t reason = 0; reason < decode::kUnparsedReasons; ++reason) {
+    const std::uint64_t bytes = taken.unparsed_bytes[reason];
+    counts_.unparsed_bytes[reason] += bytes;
+    if (bytes != 0) {
+      coverage.AddUnparsed(connection.service, decode::kUnparsedNames[reason], bytes, connection.last_ns);
+    }
+  }
+}
+
+identity::ServiceId Pipeline::ServiceOf(probe::OwnerId owner, std::uint64_t now_ns) {
+  if (owner == 0) return identity::kUnknownService;
+  const auto known = lookup_(owner);
+  if (!known) return identity_.ServiceOf({owner, 0, ""}, now_ns);
+  return identity_.ServiceOf({owner, known->cgroup_id, known->comm}, now_ns);
+}
+
+void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
+  aggregate::TcpMetrics& tcp = aggregator_.tcp();
+  tcp.BeginDrain();
+  for (const auto& [key, counters] : drain.deltas) {
+    const identity::ServiceId service = ServiceOf(key.owner, now_ns);
+    tcp.Add({service, ServiceOf(key.peer_owner, now_ns), key.peer, key.role}, counters, now_ns);
+    const std::uint64_t carried = counters.sent_bytes + counters.received_bytes;
+    if (carried != 0) aggregator_.coverage().Add(service, {.carried_bytes = carried, .parsed_bytes = 0}, now_ns);
+  }
+}
+
+void Pipeline::OnTick(std::uint64_t now_ns) {
+  ExpireEarly(now_ns);
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    Connection& connection = *at->second;
+    const auto deadline = connection.http.NextDeadline();
+    if (deadline && *deadline <= now_ns) {
+      RequestSink sink(*this, connection);
+      connection.http.OnTick(now_ns, sink);
+    }
+    TakeCounts(connection);
+    const bool forgotten = connection.last_ns + kSilentNs < now_ns;
+    losses_.connections_forgotten += forgotten ? 1 : 0;
+    at = forgotten ? connections_.erase(at) : std::next(at);
+  }
+}
+
+namespace {
+
+void AddLoss(aggregate::Family& family, std::string_view stage, std::string_view reason, std::uint64_t count) {
+  aggregate::Point point;
+  aggregate::AddLabel("reason", reason, point.labels);
+  aggregate::AddLabel("stage", stage, point.labels);
+  point.value = static_cast<double>(count);
+  family.points.push_back(std::move(point));
+}
+
+}  // namespace
+
+void Pipeline::Collect(aggregate::Now now, aggregate::Snapshot& out) {
+  aggregate::Snapshot families = aggregator_.Collect(now);
+  out.insert(out.end(), std::make_move_iterator(families.begin()), std::make_move_iterator(families.end()));
+  identity_.Expire([this](identity::ServiceId service) { return aggregator_.Uses(service); });
+}
+
+void Pipeline::CollectLosses(aggregate::Family& passed, aggregate::Family& lost) const {
+  aggregate::Point requests;
+  aggregate::AddLabel("stage", "match_request", requests.labels);
+  requests.value = static_cast<double>(requests_total_);
+  passed.points.push_back(std::move(requests));
+  AddLoss(lost, "match_answer", "unmatched", counts_.unmatched_answers);
+  AddLoss(lost, "match_answer", "late", counts_.late_answers);
+  AddLoss(lost, "match_request", "evicted", counts_.evicted_requests);
+  AddLoss(lost, "match_request", "unpaired", counts_.unpaired_requests);
+  AddLoss(lost, "match_request", "no_role", losses_.requests_without_role);
+  AddLoss(lost, "pipeline_data", "no_connection", losses_.records_without_connection);
+  AddLoss(lost, "pipeline_data", "early_expired", losses_.early_data_expired);
+  AddLoss(lost, "pipeline_data", "early_dropped", losses_.early_data_dropped);
+  AddLoss(lost, "pipeline_connection", "too_many", losses_.connections_evicted);
+  AddLoss(lost, "pipeline_connection", "silent", losses_.connections_forgotten);
+}
+
+}  // namespace wiregauge::exporter

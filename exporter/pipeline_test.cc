@@ -1,0 +1,159 @@
+#include "exporter/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+namespace wiregauge::exporter {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::string_view kRequest = "GET /items/42 HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+probe::Endpoint At(std::uint8_t last, std::uint16_t port) {
+  return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last}, port};
+}
+
+probe::OpenRecord Open(probe::ConnectionId id) {
+  probe::OpenRecord open;
+  open.connection = id;
+  open.time_ns = kSecond;
+  open.local = At(1, 80);
+  open.remote = At(2, static_cast<std::uint16_t>(40'000 + id));
+  open.role = probe::Role::kServer;
+  open.sent_seq = 1000;
+  open.received_seq = 5000;
+  return open;
+}
+
+probe::DataRecord Data(probe::ConnectionId id, probe::Direction direction, std::uint32_t seq, std::string_view bytes) {
+  probe::DataRecord data;
+  data.connection = id;
+  data.time_ns = 2 * kSecond;
+  data.direction = direction;
+  data.seq = seq;
+  data.length = static_cast<std::uint32_t>(bytes.size());
+  data.captured = AsBytes(bytes);
+  return data;
+}
+
+class PipelineTest : public testing::Test {
+ protected:
+  PipelineTest()
+      : pipeline_({}, {.proc = "/nonexistent", .cgroup = ""}, [](probe::OwnerId) {
+          return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"});
+        }) {}
+
+  double RequestCount() {
+    aggregate::Snapshot families;
+    pipeline_.Collect({3 * kSecond, 1'700'000'000'000}, families);
+    for (const aggregate::Family& family : families) {
+      if (family.name != "http_server_request_duration_seconds") continue;
+      double count = 0;
+      for (const aggregate::Point& point : family.points) count += static_cast<double>(point.count);
+      return count;
+    }
+    return 0;
+  }
+
+  double Lost(const std::string& stage, const std::string& reason) {
+    aggregate::Family passed;
+    aggregate::Family lost;
+    pipeline_.CollectLosses(passed, lost);
+    for (const aggregate::Point& point : lost.points) {
+      if (point.labels == aggregate::Labels{{"reason", reason}, {"stage", stage}}) return point.value;
+    }
+    ADD_FAILURE() << "no loss counter " << stage << ' ' << reason;
+    return -1;
+  }
+
+  Pipeline pipeline_;
+};
+
+TEST_F(PipelineTest, CountsARequest) {
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kReceived, 5000, kRequest));
+  EXPECT_EQ(RequestCount(), 0);
+  pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
+  EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, ASecondAnnouncementChangesNothing) {
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kReceived, 5000, kRequest));
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
+  EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, JoinsWhatCameBeforeTheAccept) {
+  probe::DataRecord early = Data(99, probe::Direction::kReceived, 5000, kRequest);
+  early.before_accept = true;
+  early.local = At(1, 80);
+  early.remote = At(2, 40'001);
+  pipeline_.OnRecord(early);
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
+  EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, EarlyDataOfAnotherConnectionIsNotTaken) {
+  probe::DataRecord early = Data(99, probe::Direction::kReceived, 5000, kRequest);
+  early.before_accept = true;
+  early.local = At(1, 80);
+  early.remote = At(2, 40'002);
+  pipeline_.OnRecord(early);
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
+  EXPECT_EQ(RequestCount(), 0);
+  pipeline_.OnTick(2 * kSecond + Pipeline::kEarlyDataNs + 1);
+  EXPECT_EQ(Lost("pipeline_data", "early_expired"), 1);
+}
+
+TEST_F(PipelineTest, DataWithoutAConnectionIsCounted) {
+  pipeline_.OnRecord(Data(7, probe::Direction::kReceived, 5000, kRequest));
+  EXPECT_EQ(Lost("pipeline_data", "no_connection"), 1);
+}
+
+TEST_F(PipelineTest, ARequestWithoutAnswerIsToldAtItsDeadline) {
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kReceived, 5000, kRequest));
+  pipeline_.OnTick(2 * kSecond + match::Options{}.answer_timeout_ns - 1);
+  EXPECT_EQ(RequestCount(), 0);
+  pipeline_.OnTick(2 * kSecond + match::Options{}.answer_timeout_ns + 1);
+  EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, ACloseTellsWhatIsLeftAndForgetsTheConnection) {
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kReceived, 5000, kRequest));
+  pipeline_.OnRecord(probe::CloseRecord{1, 3 * kSecond, false, true});
+  EXPECT_EQ(RequestCount(), 1);
+  EXPECT_EQ(pipeline_.connections(), 0U);
+}
+
+TEST_F(PipelineTest, TcpDeltasAddUpAndActiveIsTheLastDrain) {
+  probe::TcpDrain drain;
+  probe::TcpCounters counters;
+  counters.opened = 2;
+  counters.active = 2;
+  counters.sent_bytes = 100;
+  drain.deltas.emplace_back(probe::TcpKey{.role = probe::Role::kServer}, counters);
+  pipeline_.OnTcp(drain, kSecond);
+  drain.deltas[0].second.active = 1;
+  pipeline_.OnTcp(drain, 2 * kSecond);
+  aggregate::Snapshot families;
+  pipeline_.Collect({3 * kSecond, 1'700'000'000'000}, families);
+  const auto value = [&families](std::string_view name) {
+    const auto family = std::find_if(families.begin(), families.end(), [&](const auto& f) { return f.name == name; });
+    return family == families.end() || family->points.empty() ? -1 : family->points[0].value;
+  };
+  EXPECT_EQ(value("wiregauge_tcp_connections_opened"), 4);
+  EXPECT_EQ(value("wiregauge_tcp_connections_active"), 1);
+  EXPECT_EQ(value("wiregauge_tcp_sent_bytes"), 200);
+}
+
+}  // namespace
+}  // namespace wiregauge::exporter
