@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -67,6 +68,13 @@ void LogReport(const Report& report) {
   }
 }
 
+Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Error{Code::kIo, "making " + path + ": " + error.message()};
+  return {};
+}
+
 }  // namespace
 
 Daemon::Daemon(config::CommandLine line, config::Settings settings)
@@ -110,8 +118,10 @@ Status Daemon::BindListeners() {
 
 Status Daemon::StartPlanes() {
   planes_ = MakePlanes(settings_);
+  // The exporter comes first: it gives up capabilities, and threads that begin later inherit what is left. The sink's
+  // folder is made before that, while it may still be made inside another user's.
   if (planes_.sink != nullptr) {
-    if (const Status started = planes_.sink->Start(); !started) return started.error().Within("sink");
+    if (const Status made = MakeFolder(settings_.storage_path); !made) return made.error().Within("--storage.path");
   }
   if (planes_.exporter != nullptr) {
     const Result<Report> report = planes_.exporter->Start();
@@ -122,6 +132,9 @@ Status Daemon::StartPlanes() {
       log::Error("exporter", "off", {{"reason", report.error().message}});
       planes_.exporter = nullptr;
     }
+  }
+  if (planes_.sink != nullptr) {
+    if (const Status started = planes_.sink->Start(); !started) return started.error().Within("sink");
   }
   return {};
 }
