@@ -40,8 +40,16 @@ struct Stats {
   std::uint64_t chunk_bytes = 0;
   std::uint64_t catalogue_bytes = 0;
   std::uint64_t open_samples = 0;               // in memory, not yet in a part
-  std::uint64_t conflicting_samples_total = 0;  // same series and timestamp, other value
-  std::uint64_t quarantined_files = 0;
+  std::uint64_t conflicting_samples_total = 0;  // same series and timestamp, other value; counted when one is dropped
+  std::uint64_t quarantined_files = 0;          // in the folder `quarantine`, since ever
+  std::uint64_t damaged_ranges = 0;             // found at Open in log, catalogue and parts; what was in them is lost
+  std::uint64_t damaged_pages_total = 0;        // met by reads and merges
+  std::uint64_t torn_bytes = 0;                 // cut off the log's end at Open: writes that were never acknowledged
+  std::uint64_t parts = 0;
+  std::uint64_t flushes_total = 0;
+  std::uint64_t merges_total = 0;
+  std::uint64_t active_series = 0;  // with samples since the last flush began
+  SeriesId largest_series = 0;      // of any sample; ids that encode gives out are above it, even if entries were lost
   bool read_only = false;
   std::string read_only_reason;
 };
@@ -57,7 +65,8 @@ class Store {
 
   // Returns when the batch is as durable as configured. Writing the same samples again changes nothing; of two values
   // for one (series, timestamp) the same one wins in whatever order they come (DECISIONS.md). kUnavailable when the
-  // store is read-only or closing: then nothing of the batch is promised.
+  // store is read-only or closing: then nothing of the batch is promised. kInvalidArgument, with nothing written, for
+  // ids outside 1..2^28-1, timestamps beyond year 9999 either way, catalogue entries over 4 MiB.
   virtual Status Append(const Batch& batch) = 0;
 
   // Samples of one series with first_ms <= timestamp <= last_ms, sorted by timestamp, each timestamp once. Appends to
