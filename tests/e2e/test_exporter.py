@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""The exporter against real servers: what it counts is what was sent, request for request, and what the kernel says of
+the same sockets, byte for byte. Each test has namespaces and a cgroup of its own; nothing else is observed."""
+import collections
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
+import netns_pair  # noqa: E402
+from harness import Wiregauge, wait_until  # noqa: E402
+from nginx import Nginx  # noqa: E402
+
+TOOLS = os.environ.get("WIREGAUGE_TOOLS", "")
+PORT = 80
+# Request, route that it must be told under.
+MIX = [
+    ("GET /ok 200 5", "/ok"),
+    ("GET /items/1042 200 4", "/items/{id}"),
+    ("HEAD /ok 200 0", "/ok"),
+    ("GET /items/7?color=red 200 4", "/items/{id}"),
+    ("GET /missing 404 4", "/missing"),
+    ("GET /broken 500 6", "/broken"),
+    ("GET /empty 204 0", "/empty"),
+    ("POST /created 201 4", "/created"),
+]
+ROUTES = {request.split()[1]: route for request, route in MIX}
+
+
+class Scene:
+    """nginx in namespace a, a client in namespace b, wiregauge on their cgroup."""
+
+    def __init__(self, stack, exporter_arguments=()):
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        self.pair = stack.enter_context(netns_pair.NetnsPair())
+        self.cgroup = stack.enter_context(netns_pair.Cgroup())
+        self.wiregauge = stack.enter_context(
+            Wiregauge(f"--exporter.cgroup={self.cgroup.path}", *exporter_arguments, exporter=True))
+        self.nginx = Nginx(folder, self.pair.a, self.cgroup)
+
+    def load(self, *arguments):
+        command = [f"{TOOLS}/http_load", "--host", self.pair.a.address, "--port", str(PORT), "--hold", *arguments]
+        return self.pair.b.start(command, self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def metrics(self):
+        return self.wiregauge.metrics()
+
+
+def mix_arguments(mix=None):
+    return [part for request, _ in mix or MIX for part in ("-r", request)]
+
+
+def expected_counts(done):
+    """(method, route, status) -> answers, from what the client says it got."""
+    counts = collections.Counter()
+    for answer in done["answers"]:
+        counts[answer["method"], ROUTES[answer["path"]], str(answer["status"])] += answer["count"]
+    return counts
+
+
+def told_counts(metrics, family, service):
+    counts = collections.Counter()
+    for labels, value in metrics.matching(f"{family}_count", service_name=service):
+        counts[labels["http_request_method"], labels["http_route"], labels["http_response_status_code"]] += value
+    return counts
+
+
+class Checks(unittest.TestCase):
+    """What the cases below compare; no case of its own."""
+    maxDiff = None
+
+    def check_requests(self, metrics, done):
+        expected = expected_counts(done)
+        self.assertEqual(told_counts(metrics, "http_server_request_duration_seconds", "nginx"), expected)
+        self.assertEqual(told_counts(metrics, "http_client_request_duration_seconds", "http_load"), expected)
+
+    def check_nothing_lost(self, metrics):
+        lost = {str(labels): value for labels, value in metrics.matching("wiregauge_events_lost_total") if value}
+        self.assertEqual(lost, {})
+        self.assertEqual(metrics.sum("wiregauge_unparsed_bytes_total"), 0)
+
+    def check_bytes(self, metrics, client, server):
+        """`client` and `server`: TCP_INFO sums of all sockets, which are open. TCP_INFO counts the SYN as a byte."""
+        told = {}
+        for role, service in (("client", "http_load"), ("server", "nginx")):
+            for name in ("sent_bytes", "received_bytes", "segments_sent", "retransmitted_segments",
+                         "out_of_order_segments", "connections_active", "connections_opened"):
+                suffix = "" if name == "connections_active" else "_total"
+                told[role, name] = metrics.sum(f"wiregauge_tcp_{name}{suffix}", role=role, service_name=service)
+        kernel = {}
+        for role, info in (("client", client), ("server", server)):
+            kernel.update({
+                (role, "sent_bytes"): info["bytes_acked"] - (info["sockets"] if role == "client" else 0),
+                (role, "received_bytes"): info["bytes_received"],
+                (role, "segments_sent"): info["segs_out"],
+                (role, "retransmitted_segments"): info["total_retrans"],
+                (role, "out_of_order_segments"): info["rcv_ooopack"],
+                (role, "connections_active"): info["sockets"],
+                (role, "connections_opened"): info["sockets"],
+            })
+        self.assertEqual(told, kernel)
+
+    def run_load(self, scene, connections, pipeline, requests):
+        """Runs the load and checks while its connections are still open, then again when they are closed."""
+        load = scene.load("-n", str(requests), "-c", str(connections), "-p", str(pipeline), "--send-bytes", "100",
+                          *mix_arguments())
+        done = json.loads(load.stdout.readline())
+        self.assertEqual((done["answered"], done["mismatched"]), (requests, 0))
+        server = netns_pair.settled_tcp_totals(scene.pair.a, f"sport = :{PORT}")
+        client = netns_pair.settled_tcp_totals(scene.pair.b, f"dport = :{PORT}")
+        self.assertEqual(server["sockets"], connections)
+        metrics = wait_until(lambda: self._when_settled(scene, connections), "all connections are reported")
+        self.check_requests(metrics, done)
+        self.check_nothing_lost(metrics)
+        self.check_bytes(metrics, client, server)
+        load.communicate()
+        self.assertEqual(load.returncode, 0)
+        closed = wait_until(lambda: self._when_closed(scene, connections), "all connections are closed")
+        self.check_requests(closed, done)
+        self.assertEqual(closed.sum("wiregauge_tcp_sent_bytes_total"), metrics.sum("wiregauge_tcp_sent_bytes_total"))
+        self.assertEqual(closed.sum("wiregauge_tcp_received_bytes_total"),
+                         metrics.sum("wiregauge_tcp_received_bytes_total"))
+        for service in ("nginx", "http_load"):
+            self.assertEqual(closed.value("wiregauge_capture_completeness_ratio", service_name=service), 1)
+
+    @staticmethod
+    def _when_settled(scene, connections):
+        metrics = scene.metrics()
+        return metrics if metrics.sum("wiregauge_tcp_connections_active") == 2 * connections else None
+
+    @staticmethod
+    def _when_closed(scene, connections):
+        metrics = scene.metrics()
+        return metrics if metrics.sum("wiregauge_tcp_connections_closed_total") == 2 * connections else None
+
+
+class Exactness(Checks):
+    def test_one_connection(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(Scene(stack), connections=1, pipeline=1, requests=4_000)
+
+    def test_64_connections(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(Scene(stack), connections=64, pipeline=1, requests=64 * 400)
+
+    def test_one_connection_pipelined(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(Scene(stack), connections=1, pipeline=64, requests=16_000)
+
+    def test_64_connections_pipelined(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(Scene(stack), connections=64, pipeline=16, requests=64 * 800)
+
+    def test_a_connection_a_request(self):
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+            load = scene.load("-n", "2000", "-c", "8", "--close", *mix_arguments())
+            done = json.loads(load.stdout.readline())
+            load.communicate()
+            self.assertEqual(load.returncode, 0)
+            metrics = wait_until(lambda: self._when_closed(scene, 2000), "all connections are closed")
+            self.check_requests(metrics, done)
+            self.check_nothing_lost(metrics)
+            for role, service, peer in (("client", "http_load", "nginx"), ("server", "nginx", "http_load")):
+                labels = {"role": role, "service_name": service, "peer": peer}
+                self.assertEqual(metrics.value("wiregauge_tcp_connections_opened_total", **labels), 2000)
+            self.assertEqual(metrics.sum("wiregauge_tcp_connect_duration_seconds_count"), 2000)
+
+    def test_large_bodies(self):
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+            scene.nginx.write_file("big", 3_000_000)
+            ROUTES["/files/big"] = "/files/big"
+            load = scene.load("-n", "60", "-c", "4", "-r", "GET /files/big 200 3000000", "-r", "GET /ok 200 5")
+            done = json.loads(load.stdout.readline())
+            load.communicate()
+            self.assertEqual(load.returncode, 0)
+            metrics = wait_until(lambda: self._when_closed(scene, 4), "all connections are closed")
+            self.check_requests(metrics, done)
+            self.check_nothing_lost(metrics)
+            self.assertEqual(metrics.sum("wiregauge_tcp_sent_bytes_total", service_name="nginx"),
+                             done["received_bytes"])
+
+    def test_durations_are_the_clients_own(self):
+        """The client times each request in its own process; the tap sits below it, so it can only see less."""
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+            load = scene.load("-n", "5000", "-c", "1", *mix_arguments())
+            done = json.loads(load.stdout.readline())
+            load.communicate()
+            metrics = scene.metrics()
+            client = metrics.sum("http_client_request_duration_seconds_sum", service_name="http_load")
+            server = metrics.sum("http_server_request_duration_seconds_sum", service_name="nginx")
+            self.assertGreater(server, 0)
+            self.assertLess(server, client)
+            self.assertLess(client, done["duration_seconds_sum"])
+            self.assertGreater(client, done["duration_seconds_sum"] / 10)
+
+
+class LossyLink(Checks):
+    def test_retransmissions_are_the_kernels(self):
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+            scene.nginx.write_file("big", 100_000)
+            ROUTES["/files/big"] = "/files/big"
+            program = f"{TOOLS}/drop_nth"
+            stack.enter_context(netns_pair.lossy_link(scene.pair.b, 20, program, port=PORT))  # answers
+            stack.enter_context(netns_pair.lossy_link(scene.pair.a, 7, program, port=PORT))  # requests
+            load = scene.load("-n", "400", "-c", "8", "-r", "GET /files/big 200 100000", *mix_arguments())
+            done = json.loads(load.stdout.readline())
+            self.assertEqual((done["answered"], done["mismatched"]), (400, 0))
+            server = netns_pair.settled_tcp_totals(scene.pair.a, f"sport = :{PORT}")
+            client = netns_pair.settled_tcp_totals(scene.pair.b, f"dport = :{PORT}")
+            self.assertGreater(server["total_retrans"], 50)
+            self.assertGreater(client["total_retrans"], 5)
+            metrics = wait_until(lambda: self._when_settled(scene, 8), "all connections are reported")
+            self.check_bytes(metrics, client, server)
+            self.check_requests(metrics, done)
+            self.check_nothing_lost(metrics)
+            load.communicate()
+
+
+class Pages(unittest.TestCase):
+    def test_promtool_has_nothing_to_say(self):
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+            load = scene.load("-n", "80", *mix_arguments())
+            load.stdout.readline()
+            load.communicate()
+            checked = subprocess.run(["promtool", "check", "metrics"], input=scene.metrics().text, text=True,
+                                     capture_output=True)
+            self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, "", ""))
+
+
+if __name__ == "__main__":
+    reason = netns_pair.cannot_run()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    unittest.main()
