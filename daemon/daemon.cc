@@ -97,11 +97,27 @@ Status Daemon::Start() {
   log::Info("daemon", "Build context", {{"compiler", Compiler()}, {"platform", Platform()}});
   log::Info("daemon", "Configuration loaded", {{"file", file.empty() ? "none" : file}});
   self_metrics_.Reloaded(true, UnixMilliseconds());
+  if (const Status opened = OpenWebConfig(); !opened) return opened;
   if (const Status bound = BindListeners(); !bound) return bound;
   if (const Status started = StartPlanes(); !started) return started;
   if (const Status added = AddRoutes(); !added) return added;
   if (const Status served = StartServer(); !served) return served;
   NotifyState("READY=1\nSTATUS=serving");
+  return {};
+}
+
+Status Daemon::OpenWebConfig() {
+  if (settings_.web_config_file.empty()) return {};
+  auto opened = security::WebConfig::Open(settings_.web_config_file);
+  if (!opened) return opened.error().Within("--web.config.file");
+  web_config_ = *std::move(opened);
+  const auto state = web_config_->Current();
+  if (!state || (*state)->tls == nullptr) return {};
+  security::WebConfig* const web_config = web_config_.get();
+  tls_ = std::make_unique<security::TlsContext>([web_config]() -> std::shared_ptr<const security::TlsMaterial> {
+    const auto current = web_config->Current();
+    return current ? (*current)->tls : nullptr;
+  });
   return {};
 }
 
@@ -186,17 +202,18 @@ Status Daemon::AddLifecycleRoutes() {
 }
 
 Status Daemon::StartServer() {
-  gatekeeper_ = std::make_unique<security::Gatekeeper>(nullptr, settings_.allow_unauthenticated);
+  gatekeeper_ = std::make_unique<security::Gatekeeper>(web_config_.get(), settings_.allow_unauthenticated);
   std::vector<std::string> addresses;
   for (const http::Listener& listener : listeners_) addresses.push_back(listener.address());
-  auto server = http::Server::Start(std::move(listeners_), routes_, *gatekeeper_, self_metrics_,
-                                    {.connections_max = settings_.connections_max});
+  auto server = http::Server::Start(
+      std::move(listeners_), routes_, *gatekeeper_, self_metrics_,
+      {.connections_max = settings_.connections_max, .tls = tls_ == nullptr ? nullptr : tls_->get()});
   if (!server) return server.error();
   server_ = *std::move(server);
   serving_ = server_.get();
   for (const std::string& address : addresses) {
     log::Info("daemon", "Listening on", {{"address", address}});
-    log::Info("daemon", "TLS is disabled.", {{"address", address}});
+    log::Info("daemon", tls_ == nullptr ? "TLS is disabled." : "TLS is enabled.", {{"address", address}});
   }
   return {};
 }

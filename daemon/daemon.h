@@ -13,6 +13,8 @@
 #include "daemon/http/server.h"
 #include "daemon/planes.h"
 #include "daemon/security/gatekeeper.h"
+#include "daemon/security/tls.h"
+#include "daemon/security/web_config.h"
 #include "daemon/self_metrics.h"
 
 namespace wiregauge::daemon {
@@ -32,6 +34,7 @@ class Daemon {
   Status Stop();
 
  private:
+  Status OpenWebConfig();
   Status BindListeners();
   Status StartPlanes();
   Status AddRoutes();
@@ -49,6 +52,8 @@ class Daemon {
   std::mutex reload_mutex_;
   config::Settings settings_;  // guarded by reload_mutex_ once started
   SelfMetrics self_metrics_;
+  std::unique_ptr<security::WebConfig> web_config_;  // null: no file
+  std::unique_ptr<security::TlsContext> tls_;        // null: plain HTTP
   std::vector<http::Listener> listeners_;
   Planes planes_;
   http::RouteTable routes_;

@@ -8,6 +8,7 @@
 
 #include "daemon/http/listener.h"
 #include "daemon/planes.h"
+#include "daemon/security/web_config.h"
 
 namespace wiregauge::daemon {
 namespace {
@@ -28,7 +29,9 @@ Status Validate(const config::Settings& settings) {
   for (const std::string& text : settings.listen_addresses) {
     if (const auto address = http::ParseListenAddress(text); !address) return address.error();
   }
-  return {};
+  if (settings.web_config_file.empty()) return {};
+  const auto state = security::LoadWebState(settings.web_config_file);
+  return state ? Status() : Status(state.error().Within("--web.config.file"));
 }
 
 std::string RenderReport(const Report& report) {

@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "daemon/http/socket_address.h"
+#include "daemon/http/tls_relay.h"
 
 namespace wiregauge::http {
 namespace {
@@ -53,7 +55,7 @@ std::atomic<Connections*> serving{nullptr};
 
 }  // namespace
 
-Connections::Connections(std::size_t connections_max) : connections_max_(connections_max) {
+Connections::Connections(std::size_t connections_max, TlsRelay* tls) : connections_max_(connections_max), tls_(tls) {
   Connections* none = nullptr;
   if (!serving.compare_exchange_strong(none, this)) Bug("two HTTP servers in one process");
 }
@@ -82,8 +84,17 @@ int Connections::Accept(int listening_fd, void* address, unsigned* address_size)
   }
   sockaddr_storage peer{};
   socklen_t peer_size = sizeof(peer);
-  const int fd = accept4(listening_fd, reinterpret_cast<sockaddr*>(&peer), &peer_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  int fd = accept4(listening_fd, reinterpret_cast<sockaddr*>(&peer), &peer_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return -1;
+  if (tls_ != nullptr) {
+    const Result<int> plain = tls_->Adopt(fd);
+    if (!plain) {
+      log::Warn("http", "connection refused", {{"error", plain.error().message}});
+      errno = ECONNABORTED;
+      return -1;
+    }
+    fd = *plain;
+  }
   const std::lock_guard lock(mutex_);
   const std::uint32_t id = NextId();
   connections_[id] = Connection{.fd = fd,

@@ -16,6 +16,8 @@
 
 namespace wiregauge::http {
 
+class TlsRelay;
+
 enum class Phase {
   kWaiting,   // for a whole request header: new, or idle between requests
   kReading,   // a request's body
@@ -33,7 +35,8 @@ class Connections {
  public:
   // The accept() below serves this object's listeners while it lives; one object at a time (a civetweb server is one a
   // process too). `connections_max` is what the workers can hold; from there on waiting connections are evicted.
-  explicit Connections(std::size_t connections_max);
+  // `tls` is null for plain HTTP; otherwise every connection goes through it.
+  Connections(std::size_t connections_max, TlsRelay* tls);
   ~Connections();
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
@@ -70,7 +73,7 @@ class Connections {
 
  private:
   struct Connection {
-    int fd = -1;
+    int fd = -1;  // civetweb's: the client's, or the plaintext end of its TLS
     Peer peer;
     Phase phase = Phase::kWaiting;
     bool served = false;  // had a request already
@@ -84,6 +87,7 @@ class Connections {
   std::uint32_t NextId();
 
   const std::size_t connections_max_;
+  TlsRelay* const tls_;
   mutable std::mutex mutex_;
   std::unordered_map<int, bool> listeners_;  // listening descriptor -> loopback
   std::unordered_map<std::uint32_t, Connection> connections_;

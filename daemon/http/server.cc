@@ -21,6 +21,7 @@
 #include "daemon/http/exchange.h"
 #include "daemon/http/lanes.h"
 #include "daemon/http/status.h"
+#include "daemon/http/tls_relay.h"
 
 namespace wiregauge::http {
 namespace {
@@ -94,11 +95,6 @@ class Server::Callbacks {
     if (thread_type == kMaster) server->adopted_.set_value(server->Adopt(civetweb));
     return nullptr;
   }
-
-  static int ExternalTls(void** tls, void* user_data) {
-    *tls = static_cast<Server*>(user_data)->tls_;
-    return *tls == nullptr ? 0 : 1;
-  }
 };
 
 struct Server::Outcome {
@@ -114,8 +110,8 @@ Server::Server(std::vector<Listener> listeners, const RouteTable& routes, Gateke
       routes_(routes),
       gatekeeper_(gatekeeper),
       observer_(observer),
-      connections_(options.connections_max),
-      tls_(options.tls),
+      tls_(options.tls == nullptr ? nullptr : std::make_unique<TlsRelay>(options.tls)),
+      connections_(options.connections_max, tls_.get()),
       lanes_(std::make_unique<Lanes>()) {}
 
 Result<std::unique_ptr<Server>> Server::Start(std::vector<Listener> listeners, const RouteTable& routes,
@@ -129,13 +125,11 @@ Result<std::unique_ptr<Server>> Server::Start(std::vector<Listener> listeners, c
 }
 
 Status Server::StartCivetweb(const ServerOptions& options) {
-  static const unsigned library = mg_init_library(MG_FEATURES_TLS);
-  if (options.tls != nullptr && (library & MG_FEATURES_TLS) == 0) {
-    return Error{Code::kUnsupported, "TLS: civetweb cannot load libssl.so and libcrypto.so (Debian: libssl-dev)"};
-  }
+  static const unsigned library = mg_init_library(MG_FEATURES_DEFAULT);
+  (void)library;
   std::string ports;
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
-    ports += fmt::format("{}127.0.0.1:0{}", i == 0 ? "" : ",", options.tls == nullptr ? "" : "s");
+    ports += i == 0 ? "127.0.0.1:0" : ",127.0.0.1:0";
   }
   const std::string workers = std::to_string(options.connections_max);
   // Deadlines of whole phases are connections.cc's; request_timeout_ms bounds one read or write without progress.
@@ -164,7 +158,6 @@ Status Server::StartCivetweb(const ServerOptions& options) {
   callbacks.log_message = &Callbacks::LogMessage;
   callbacks.connection_close = &Callbacks::ConnectionClose;
   callbacks.init_thread = &Callbacks::InitThread;
-  callbacks.external_ssl_ctx = &Callbacks::ExternalTls;
   civetweb_ = mg_start(&callbacks, this, const_cast<const char**>(settings));
   if (civetweb_ == nullptr) {
     return Error{Code::kUnavailable, fmt::format("HTTP server: cannot start {} worker threads", workers)};
@@ -302,6 +295,7 @@ void Server::Stop() {
   connections_.ShutDownAll();
   mg_stop(civetweb_);
   civetweb_ = nullptr;
+  if (tls_ != nullptr) tls_->Stop();
 }
 
 }  // namespace wiregauge::http

@@ -95,8 +95,8 @@ class Server {
   const RouteTable& routes_;
   Gatekeeper& gatekeeper_;
   Observer& observer_;
+  std::unique_ptr<TlsRelay> tls_;  // null: plain HTTP
   Connections connections_;
-  ssl_ctx_st* const tls_;
   std::unique_ptr<Lanes> lanes_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> under_way_{0};
