@@ -1,0 +1,47 @@
+// From an HTTP request to the bytes of its message: what the headers promise, and the snappy block.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace wiregauge::receive {
+
+enum class Protocol { kRemoteWrite1 };
+
+// The protocol's value of the metric label `protocol`: "remote_write_1". Static storage.
+std::string_view ProtocolName(Protocol protocol);
+
+// Decides by Content-Type and Content-Encoding alone, before any byte is decoded; X-Prometheus-Remote-Write-Version
+// has no say. Both may be empty: 1.0 and snappy. kUnsupported with a sentence that names what is supported.
+Result<Protocol> Negotiate(std::string_view content_type, std::string_view content_encoding);
+
+// Bytes of a decoded message: the reference receiver's cap (Prometheus 3).
+inline constexpr std::size_t kMaxDecodedBytes = 32u << 20;
+// Bytes that one compressed byte can become at most: a 3-byte copy element gives 64. A body that claims more is lying,
+// and is found out before anything is allocated.
+inline constexpr std::size_t kMaxSnappyRatio = 22;
+
+// The size that a snappy block claims to have. kInvalidArgument: no block (framed format included), over
+// kMaxDecodedBytes, or more than the body could ever become.
+Result<std::size_t> DeclaredSize(Bytes body);
+
+// Memory that decoded bodies reuse; one for a thread. What a large body took is given back at the next Shrink().
+class DecodeBuffer {
+ public:
+  // Keeps buffers up to this size between requests: four times a 2,000-sample request.
+  static constexpr std::size_t kKeepBytes = 4u << 20;
+
+  // The decoded message, valid until the next call. `declared` is DeclaredSize(body). kInvalidArgument when corrupt.
+  Result<Bytes> Uncompress(Bytes body, std::size_t declared);
+  void Shrink();
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace wiregauge::receive
