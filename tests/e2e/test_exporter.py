@@ -35,16 +35,17 @@ ROUTES = {request.split()[1]: route for request, route in MIX}
 class Scene:
     """nginx in namespace a, a client in namespace b, wiregauge on their cgroup."""
 
-    def __init__(self, stack, exporter_arguments=()):
+    def __init__(self, stack, exporter_arguments=(), address="0.0.0.0", listen_options=""):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
         self.wiregauge = stack.enter_context(
             Wiregauge(f"--exporter.cgroup={self.cgroup.path}", *exporter_arguments, exporter=True))
-        self.nginx = Nginx(folder, self.pair.a, self.cgroup)
+        self.nginx = Nginx(folder, self.pair.a, self.cgroup, port=f"{PORT} {listen_options}", address=address)
+        self.server_address = self.pair.a.address6 if ":" in address else self.pair.a.address
 
     def load(self, *arguments):
-        command = [f"{TOOLS}/http_load", "--host", self.pair.a.address, "--port", str(PORT), "--hold", *arguments]
+        command = [f"{TOOLS}/http_load", "--host", self.server_address, "--port", str(PORT), "--hold", *arguments]
         return self.pair.b.start(command, self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def metrics(self):
@@ -170,6 +171,23 @@ class Exactness(Checks):
                 labels = {"role": role, "service_name": service, "peer": peer}
                 self.assertEqual(metrics.value("wiregauge_tcp_connections_opened_total", **labels), 2000)
             self.assertEqual(metrics.sum("wiregauge_tcp_connect_duration_seconds_count"), 2000)
+
+    def test_ipv6(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(Scene(stack, address="[::]"), connections=8, pipeline=4, requests=8 * 800)
+
+    def test_deferred_accept(self):
+        """The first request of each connection reaches the listening socket: with `deferred`, nginx is woken only by
+        data, so the handshake's third ACK is thrown away and the request makes the connection."""
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack, listen_options="deferred")
+            load = scene.load("-n", "500", "-c", "4", "--close", *mix_arguments())
+            done = json.loads(load.stdout.readline())
+            load.communicate()
+            self.assertEqual(load.returncode, 0)
+            metrics = wait_until(lambda: self._when_closed(scene, 500), "all connections are closed")
+            self.check_requests(metrics, done)
+            self.check_nothing_lost(metrics)
 
     def test_large_bodies(self):
         with contextlib.ExitStack() as stack:
