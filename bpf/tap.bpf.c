@@ -136,47 +136,67 @@ DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
 DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
 DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
 
-static __always_inline void piece(struct __sk_buff *skb, const struct segment *s, __u64 id, __u32 captured,
-				  __u32 length)
-{
-	__u64 both = (__u64)captured << 32 | length;
+/* What tell_large needs beside the packet, in one word: a global function has five arguments. */
+struct large {
+	__u32 length;
+	__u32 offset : 8;  /* of the payload: at most two headers of 60 bytes */
+	__u32 budget : 23; /* bytes that may still be captured of this burst */
+	__u32 sent : 1;
+};
 
-	if (captured <= WG_CAPTURE_SMALL)
-		small_piece(skb, s, id, both);
-	else if (captured <= WG_CAPTURE_MEDIUM)
-		medium_piece(skb, s, id, both);
-	else
-		large_piece(skb, s, id, both);
+/*
+ * A segment of more than one small record: in pieces while the burst's budget lasts, then its head and tail. Returns the
+ * bytes captured. Global, so that the verifier walks its loop once.
+ */
+__noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq, __u64 packed)
+{
+	struct large what;
+	struct segment s = {.now = now, .seq = seq};
+	__u32 captured = 0;
+
+	__builtin_memcpy(&what, &packed, sizeof(what));
+	s.offset = what.offset;
+	s.sent = what.sent;
+	s.length = what.length;
+	for (int i = 0; i < WG_CAPTURE_PIECES - 1; i++) {
+		if (s.length <= WG_CAPTURE_LARGE || captured >= what.budget)
+			break;
+		large_piece(skb, &s, id, (__u64)WG_CAPTURE_LARGE << 32 | WG_CAPTURE_LARGE);
+		captured += WG_CAPTURE_LARGE;
+		s.seq += WG_CAPTURE_LARGE;
+		s.offset += WG_CAPTURE_LARGE;
+		s.length -= WG_CAPTURE_LARGE;
+	}
+	if (s.length <= WG_CAPTURE_LARGE && captured < what.budget) {
+		if (s.length <= WG_CAPTURE_MEDIUM)
+			medium_piece(skb, &s, id, (__u64)s.length << 32 | s.length);
+		else
+			large_piece(skb, &s, id, (__u64)s.length << 32 | s.length);
+		return captured + s.length;
+	}
+	small_piece(skb, &s, id,
+		    (__u64)(s.length < WG_CAPTURE_HEAD ? s.length : WG_CAPTURE_HEAD) << 32 | s.length);
+	return captured;
 }
 
-/* All of a segment, in pieces; only its head when the other side has been silent for long. */
+/* All of a segment; only its head and tail when the other side has been silent for long. */
 static __always_inline void tell(struct __sk_buff *skb, struct connection *c, struct flow *f, struct segment *s)
 {
+	struct large what = {.length = s->length, .offset = s->offset, .sent = s->sent};
+	__u64 packed;
+
 	if (c->last_direction != s->sent) {
 		c->last_direction = s->sent;
 		f->burst_bytes = 0;
 	}
-	if (s->length <= WG_CAPTURE_SMALL && f->burst_bytes < WG_CAPTURE_BURST) {
+	if (s->length <= WG_CAPTURE_SMALL) {
 		f->burst_bytes += s->length;
-		piece(skb, s, c->id, s->length, s->length);
+		small_piece(skb, s, c->id, (__u64)s->length << 32 | s->length);
 		return;
 	}
-	for (int i = 0; i < WG_CAPTURE_PIECES; i++) {
-		__u32 n = s->length;
-
-		if (f->burst_bytes >= WG_CAPTURE_BURST)
-			break;
-		if (n > WG_CAPTURE_LARGE)
-			n = WG_CAPTURE_LARGE;
-		piece(skb, s, c->id, n, n);
-		f->burst_bytes += n;
-		s->seq += n;
-		s->offset += n;
-		s->length -= n;
-		if (!s->length)
-			return;
-	}
-	piece(skb, s, c->id, s->length < WG_CAPTURE_HEAD ? s->length : WG_CAPTURE_HEAD, s->length);
+	what.budget = f->burst_bytes < WG_CAPTURE_BURST ? WG_CAPTURE_BURST - f->burst_bytes : 0;
+	__builtin_memcpy(&packed, &what, sizeof(packed));
+	f->burst_bytes += tell_large(skb, c->id, s->now, s->seq, packed);
 }
 
 /* ---- packets ---- */
@@ -244,13 +264,13 @@ static __always_inline void read_addresses(struct __sk_buff *skb, struct segment
 
 static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct segment *s)
 {
-	__u8 first[L7_PROBE_BYTES] = {};
+	__u64 first[2] = {};
 	__u32 n = s->length < L7_PROBE_BYTES ? s->length : L7_PROBE_BYTES;
 
 	n = ((n - 1) & (L7_PROBE_BYTES - 1)) + 1;
 	if (bpf_skb_load_bytes(skb, s->offset, first, n))
 		return false;
-	return may_be_http1(first, n);
+	return may_be_http1(first[0], first[1], n);
 }
 
 /*

@@ -32,7 +32,8 @@ Planes MakePlanes(const config::Settings& settings) {
   Planes planes;
   if (settings.exporter) {
     // A privileged port is bound before; a reload never binds another.
-    planes.exporter = std::make_unique<BpfExporterPlane>(exporter::Options{.cgroups = settings.cgroups});
+    planes.exporter = std::make_unique<BpfExporterPlane>(
+        exporter::Options{.cgroups = settings.cgroups, .run_time_statistics = settings.bpf_statistics});
   }
   if (settings.remote_write) planes.sink = MakeSinkOf(settings);
   return planes;

@@ -44,11 +44,14 @@ void CollectPrograms(const probe::Probe& probe, aggregate::Snapshot& out) {
   Family run_time = MakeFamily("wiregauge_bpf_program_run_time_seconds", "seconds", FamilyType::kCounter,
                                "Time spent in a BPF program, as the kernel counts.");
   Family runs = MakeFamily("wiregauge_bpf_program_runs", "", FamilyType::kCounter, "Runs of a BPF program.");
+  // Empty unless the kernel's statistics are on, by our flag or by kernel.bpf_stats_enabled.
   for (const probe::ProgramRunTime& program : probe.RunTimes()) {
+    if (program.runs == 0) continue;
     AddPoint(run_time, {{"program", program.name}}, static_cast<double>(program.run_ns) / kNanoseconds);
     AddPoint(runs, {{"program", program.name}}, static_cast<double>(program.runs));
   }
   out.push_back(std::move(attached));
+  if (run_time.points.empty()) return;
   out.push_back(std::move(run_time));
   out.push_back(std::move(runs));
 }

@@ -21,7 +21,7 @@ namespace wiregauge::exporter {
 struct Options {
   std::vector<std::string> cgroups;  // empty: the whole host
   match::Options match;
-  bool run_time_statistics = true;
+  bool run_time_statistics = false;  // see probe::Options
   // Capabilities that others in the process still need after attach ("CAP_NET_BIND_SERVICE").
   std::vector<std::string> keep_capabilities;
 };

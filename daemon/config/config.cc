@@ -147,6 +147,7 @@ std::vector<std::string> NeedRestart(const Settings& before, const Settings& aft
   compare("web.max-connections", reloaded.connections_max, after.connections_max);
   compare("exporter", reloaded.exporter, after.exporter);
   compare("exporter.cgroup", reloaded.cgroups, after.cgroups);
+  compare("exporter.bpf-statistics", reloaded.bpf_statistics, after.bpf_statistics);
   compare("remote-write", reloaded.remote_write, after.remote_write);
   compare("storage.path", reloaded.storage_path, after.storage_path);
   compare("storage.retention", reloaded.retention_ms, after.retention_ms);

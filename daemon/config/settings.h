@@ -22,6 +22,7 @@ struct Settings {
 
   bool exporter = true;
   std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
+  bool bpf_statistics = false;       // wiregauge_bpf_program_run_time_seconds
 
   bool remote_write = true;
 

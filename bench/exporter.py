@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""What observing costs the observed: requests per second of nginx and redis with wiregauge on, off, and with empty
+programs on the same hooks, in alternating rounds on the same two cores; and nanoseconds a packet of each program.
+
+    bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|redis|all]
+
+Prints one JSON object. Client and server are both observed. The namespaces, the cgroup and every process are the
+bench's own and are gone at its end."""
+import argparse
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "tests", "tools"), os.path.join(HERE, "..", "tests", "e2e")]
+import netns_pair  # noqa: E402
+from harness import Wiregauge  # noqa: E402
+from nginx import Nginx  # noqa: E402
+
+BUILD = os.environ.get("WIREGAUGE_BUILD", os.path.join(HERE, "..", "build", "release"))
+os.environ.setdefault("WIREGAUGE_BIN", os.path.join(BUILD, "wiregauge"))
+
+
+class NginxLoad:
+    name = "nginx"
+
+    def __init__(self, folder, namespace, cgroup):
+        Nginx(folder, namespace, cgroup, port=8080, address="127.0.0.1")
+        self._namespace, self._cgroup = namespace, cgroup
+
+    def requests_per_second(self, seconds):
+        done = self._namespace.run(["wrk", "-t1", "-c32", f"-d{seconds}", "http://127.0.0.1:8080/ok"], self._cgroup)
+        return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+
+
+class RedisLoad:
+    name = "redis"
+    REQUESTS_A_SECOND = 60_000  # redis-benchmark takes a count: enough for about the seconds asked
+
+    def __init__(self, folder, namespace, cgroup):
+        self._namespace, self._cgroup = namespace, cgroup
+        namespace.start(["redis-server", "--port", "6379", "--save", "", "--appendonly", "no", "--dir", folder,
+                         "--bind", "127.0.0.1"], cgroup, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while "PONG" not in namespace.run(["redis-cli", "ping"], cgroup, check=False).stdout:
+            pass
+
+    def requests_per_second(self, seconds):
+        done = self._namespace.run(["redis-benchmark", "-t", "get", "-c", "32", "-n", str(seconds * self.REQUESTS_A_SECOND),
+                                    "--csv"], self._cgroup)
+        return float(done.stdout.splitlines()[-1].split(",")[1].strip('"'))
+
+
+@contextlib.contextmanager
+def off(_cgroup):
+    yield None
+
+
+@contextlib.contextmanager
+def empty(cgroup, stats=False):
+    program = subprocess.Popen([os.path.join(BUILD, "bench", "empty_tap"), cgroup.path, *(["--stats"] if stats else [])],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "attached\n"
+    result = {}
+    yield result
+    result.update(json.loads(program.communicate()[0]))
+
+
+@contextlib.contextmanager
+def on(cgroup, stats=False):
+    flag = ["--exporter.bpf-statistics"] if stats else []
+    with Wiregauge(f"--exporter.cgroup={cgroup.path}", *flag, exporter=True) as wiregauge:
+        yield wiregauge
+
+
+def paired(load, cgroup, rounds, seconds):
+    figures = {"off": [], "empty": [], "on": []}
+    for _ in range(rounds):
+        for name, state in (("off", off), ("empty", empty), ("on", on)):
+            with state(cgroup):
+                figures[name].append(load.requests_per_second(seconds))
+    ratio = {name: [a / b for a, b in zip(figures[name], figures["off"])] for name in ("empty", "on")}
+    return {"requests_per_second_off": statistics.median(figures["off"]),
+            **{f"{name}_to_off": round(statistics.mean(values), 3) for name, values in ratio.items()},
+            **{f"{name}_to_off_rounds": [round(value, 3) for value in values] for name, values in ratio.items()}}
+
+
+def per_packet(load, cgroup, seconds):
+    """ns a packet, with the kernel's own clock on: it adds some 20 ns to each run, the empty program's included."""
+    with empty(cgroup, stats=True) as floor:
+        load.requests_per_second(seconds)
+    result = {"empty_ingress_ns": round(floor["ingress_ns"] / floor["ingress_runs"], 1),
+              "empty_egress_ns": round(floor["egress_ns"] / floor["egress_runs"], 1)}
+    with on(cgroup, stats=True) as wiregauge:
+        requests = load.requests_per_second(seconds) * seconds
+        metrics = wiregauge.metrics()
+        for program in ("tap_ingress", "tap_egress"):
+            run_time = metrics.value("wiregauge_bpf_program_run_time_seconds_total", program=program)
+            result[f"{program}_ns"] = round(1e9 * run_time / metrics.value("wiregauge_bpf_program_runs_total",
+                                                                          program=program), 1)
+        told = metrics.value("wiregauge_events_total", stage="match_request")
+        if told:
+            result["user_space_us_per_told_request"] = round(1e6 * metrics.value("process_cpu_seconds_total") / told, 3)
+        result["events_lost"] = metrics.sum("wiregauge_events_lost_total")
+        result["resident_bytes"] = metrics.value("process_resident_memory_bytes")
+        result["client_requests"] = round(requests)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--server", choices=("nginx", "redis", "all"), default="all")
+    options = parser.parse_args()
+    reason = netns_pair.cannot_run()
+    if reason:
+        sys.exit(f"bench/exporter.py: {reason}")
+    report = {}
+    for kind in (NginxLoad, RedisLoad):
+        if options.server not in (kind.name, "all"):
+            continue
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            namespace = netns_pair.Namespace()
+            stack.callback(namespace.close)
+            cgroup = stack.enter_context(netns_pair.Cgroup())
+            load = kind(folder, namespace, cgroup)
+            load.requests_per_second(1)  # warm
+            report[kind.name] = {**paired(load, cgroup, options.rounds, options.seconds),
+                                 **per_packet(load, cgroup, options.seconds)}
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
