@@ -28,6 +28,19 @@ bool IsUnreserved(char c) { return IsAlnum(c) || c == '-' || c == '.' || c == '_
 // What a segment of a template may hold: pchar without "%" and ";" and without the quotes' cousin "'".
 bool IsKept(char c) { return IsUnreserved(c) || std::string_view("!$&()*+,=:@").find(c) != std::string_view::npos; }
 
+// What a byte of a path says about its segment; ORed over the segment.
+enum ByteClass : std::uint8_t { kIsLetter = 1, kIsDigit = 2, kIsJoint = 4, kIsSpecial = 8, kIsEnd = 16 };
+
+constexpr std::array<std::uint8_t, 256> kByteClasses = [] {
+  std::array<std::uint8_t, 256> classes{};
+  classes.fill(kIsSpecial);
+  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] = classes[c - 32] = kIsLetter;
+  for (unsigned c = '0'; c <= '9'; ++c) classes[c] = kIsDigit;
+  for (const unsigned char c : {'-', '_', '.', '~', ':'}) classes[c] = kIsJoint;
+  for (const unsigned char c : {'/', '?', '#'}) classes[c] = kIsEnd;
+  return classes;
+}();
+
 int HexValue(char c) { return IsDigit(c) ? c - '0' : (c | 0x20) - 'a' + 10; }
 
 template <typename Is>
@@ -197,11 +210,26 @@ std::string_view ExtensionOf(std::string_view segment) {
   return fits ? segment.substr(dot) : std::string_view{};
 }
 
-void AddSegment(std::string_view raw, Out& out) {
+// The commonest segments, told by the classes of their bytes alone; the result is that of the rules below.
+bool AddPlainSegment(std::string_view raw, unsigned classes, Out& out) {
+  constexpr std::size_t kMixedPlainMax = 3;  // "v1", "mp3": too short for a run of digits that folds
+  const bool no_digits = (classes & ~(kIsLetter | kIsJoint)) == 0 && raw.size() < kHexLettersMin;
+  if (no_digits || (classes == (kIsLetter | kIsDigit) && raw.size() <= kMixedPlainMax)) {
+    out.Add(raw);
+    return true;
+  }
+  if (classes == kIsDigit && raw.size() <= kSegmentBytesMax) {
+    out.Add(kId);
+    return true;
+  }
+  return false;
+}
+
+void AddSegment(std::string_view raw, unsigned classes, Out& out) {
+  if (AddPlainSegment(raw, classes, out)) return;
   std::array<char, kSegmentBytesMax> storage;
   std::string_view segment;
   if (!Normalize(raw, storage, segment)) return out.Add(kId);
-  if (All(segment, IsLetter) && segment.size() < kHexLettersMin) return out.Add(segment);  // most segments
   if (IsDate(segment)) return out.Add(kDate);
   if (IsNumeric(segment) || IsHexGroups(segment) || IsEmail(segment)) return out.Add(kId);
   const std::string_view extension = ExtensionOf(segment);
@@ -222,7 +250,6 @@ void AddSegment(std::string_view raw, Out& out) {
 }  // namespace
 
 std::string_view FoldRoute(std::string_view path, bool cut, RouteBuffer& buffer) {
-  path = path.substr(0, path.find_first_of("?#"));
   if (path == "*") return "*";
   Out out(buffer);
   std::size_t segments = 0;
@@ -232,21 +259,29 @@ std::string_view FoldRoute(std::string_view path, bool cut, RouteBuffer& buffer)
       ++at;
       continue;
     }
-    const std::size_t end = std::min(path.find('/', at), path.size());
+    std::size_t end = at;
+    unsigned classes = 0;
+    for (; end < path.size(); ++end) {
+      const unsigned byte_class = kByteClasses[static_cast<std::uint8_t>(path[end])];
+      if (byte_class == kIsEnd) break;
+      classes |= byte_class;
+    }
+    if (end == at) break;  // a query
     const std::size_t before = out.size();
     const bool unknown_end = cut && end == path.size();
     if (++segments > kRouteSegmentsMax || unknown_end) {
       out.Add(kRest);
     } else {
-      AddSegment(path.substr(at, end - at), out);
+      AddSegment(path.substr(at, end - at), classes, out);
     }
+    const bool more = end < path.size() && path[end] == '/';
     // Room is kept for the slash and the placeholder of what does not fit.
-    if (out.overflow() || (out.size() + 1 + kRest.size() > kRouteBytesMax && end < path.size())) {
+    if (out.overflow() || (more && out.size() + 1 + kRest.size() > kRouteBytesMax)) {
       out.CutTo(before);
       out.Add(kRest);
       return out.text();
     }
-    if (segments > kRouteSegmentsMax) return out.text();
+    if (segments > kRouteSegmentsMax || !more) break;
     at = end;
   }
   return out.text();
