@@ -153,12 +153,12 @@ void RequestMetrics::ForgetRoutes(Side& side) {
     marks[key.route] = true;
   });
   for (auto at = side.routes.begin(); at != side.routes.end();) {
-    const auto marks = used.find(at->first);
+    const auto current = at++;
+    const auto marks = used.find(current->first);
     if (marks == used.end()) {
-      at = side.routes.erase(at);
+      side.routes.erase(current);
     } else {
-      at->second.Keep(marks->second);
-      ++at;
+      current->second.Keep(marks->second);
     }
   }
 }

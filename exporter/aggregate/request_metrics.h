@@ -10,6 +10,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
+
 #include "exporter/aggregate/histogram.h"
 #include "exporter/aggregate/route.h"
 #include "exporter/aggregate/route_table.h"
@@ -85,7 +87,7 @@ class RequestMetrics {
   struct Side {
     Side(SeriesLimits limits) : series(limits) {}
     SeriesTable<Key, DurationHistogram> series;
-    std::unordered_map<identity::ServiceId, RouteTable> routes;
+    absl::flat_hash_map<identity::ServiceId, RouteTable> routes;
   };
 
   RouteId RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side);

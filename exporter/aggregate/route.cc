@@ -66,7 +66,13 @@ class Out {
     std::copy(text.begin(), text.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(size_));
     size_ += text.size();
   }
-  void Add(char c) { Add(std::string_view(&c, 1)); }
+  void AddSlash() {
+    if (size_ < kRouteBytesMax) {
+      buffer_[size_++] = '/';
+    } else {
+      overflow_ = true;
+    }
+  }
   void CutTo(std::size_t size) {
     size_ = size;
     overflow_ = false;
@@ -255,7 +261,7 @@ std::string_view FoldRoute(std::string_view path, bool cut, RouteBuffer& buffer)
   std::size_t segments = 0;
   for (std::size_t at = 0; at < path.size();) {
     if (path[at] == '/') {  // repeated slashes are one
-      if (out.size() == 0 || out.text().back() != '/') out.Add('/');
+      if (out.size() == 0 || out.text().back() != '/') out.AddSlash();
       ++at;
       continue;
     }

@@ -29,22 +29,20 @@ RouteId RouteTable::IdOf(std::string_view route, bool not_found) {
   texts_[id] = route;
   only_not_found_[id] = not_found;
   not_found_count_ += not_found ? 1 : 0;
-  ids_.emplace(route, id);
+  ids_.emplace(std::string(route), id);
   return id;
 }
 
 void RouteTable::Keep(const std::vector<bool>& used) {
   for (auto at = ids_.begin(); at != ids_.end();) {
-    const RouteId id = at->second;
-    if (id < used.size() && used[id]) {
-      ++at;
-      continue;
-    }
+    const auto current = at++;
+    const RouteId id = current->second;
+    if (id < used.size() && used[id]) continue;
     not_found_count_ -= only_not_found_[id] ? 1 : 0;
     only_not_found_[id] = false;
     texts_[id].clear();
     free_.push_back(id);
-    at = ids_.erase(at);
+    ids_.erase(current);
   }
 }
 

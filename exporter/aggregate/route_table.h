@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 namespace wiregauge::aggregate {
 
@@ -43,7 +45,7 @@ class RouteTable {
  private:
   std::size_t routes_max_;
   std::size_t not_found_max_;
-  std::unordered_map<std::string, RouteId, TextHash, std::equal_to<>> ids_;
+  absl::flat_hash_map<std::string, RouteId, TextHash, std::equal_to<>> ids_;
   std::vector<std::string> texts_;    // by id
   std::vector<bool> only_not_found_;  // by id
   std::vector<RouteId> free_;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <unordered_map>
 
+#include <absl/container/node_hash_map.h>
+
 #include "exporter/identity/service.h"
 
 namespace wiregauge::aggregate {
@@ -65,7 +67,8 @@ class SeriesTable {
     for (auto at = series_.begin(); at != series_.end();) {
       const Series& series = at->second;
       const bool idle = series.collected && now_ns >= series.used_ns + kSeriesIdleNs;
-      at = idle ? Erase(at) : ++at;
+      const auto current = at++;
+      if (idle) Erase(current);
     }
     return series_.size() != before;
   }
@@ -96,7 +99,7 @@ class SeriesTable {
   struct KeyHash {
     std::size_t operator()(const Key& key) const { return key.Hash(); }
   };
-  using Map = std::unordered_map<Key, Series, KeyHash>;
+  using Map = absl::node_hash_map<Key, Series, KeyHash>;
   using Iterator = typename Map::iterator;
 
   Iterator Place(const Key& key, std::uint64_t now_ns, bool& overflowed) {
@@ -132,13 +135,13 @@ class SeriesTable {
     return series_.emplace(key, series).first;
   }
 
-  Iterator Erase(Iterator at) {
+  void Erase(Iterator at) {
     if (IsTotal(at->first)) {
       --totals_;
     } else if (const auto count = per_service_.find(at->first.service); --count->second == 0) {
       per_service_.erase(count);
     }
-    return series_.erase(at);
+    series_.erase(at);
   }
 
   SeriesLimits limits_;
