@@ -68,6 +68,7 @@ ServiceId Identity::ServiceOf(const Owner& owner, std::uint64_t now_ns) {
 // A socket older than the tap may have no known owner; its cgroup may still name the service. The thread's name is not
 // part of the cache key, so a cgroup that names nothing is not cached under one thread's name.
 ServiceId Identity::ServiceOfCgroup(const Owner& owner, std::uint64_t now_ns) {
+  if (owner.cgroup_id == 0 && owner.comm.empty()) return kUnknownService;  // nothing was asked
   Entry* known = cgroups_.Find(owner.cgroup_id, now_ns);
   if (known == nullptr || now_ns - known->checked_ns >= kRecheckNs) {
     const std::string path = owner.cgroup_id == 0 ? std::string() : cgroup_tree_.PathOf(owner.cgroup_id, now_ns);

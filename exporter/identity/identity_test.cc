@@ -122,7 +122,9 @@ TEST_F(IdentityTest, ASocketWithoutOwnerIsNamedByItsCgroup) {
   EXPECT_EQ(NameOf(identity, {0, unit, "sh"}), "batch");
   EXPECT_EQ(NameOf(identity, {0, plain, "sh"}), "sh");
   EXPECT_EQ(NameOf(identity, {0, plain, "bash"}), "bash");
+  EXPECT_EQ(NameOf(identity, {0, 0, "sh"}), "sh");
   EXPECT_EQ(NameOf(identity, {0, 0, ""}), "unknown");
+  EXPECT_EQ(identity.unresolved_total(), 0U);
 }
 
 TEST_F(IdentityTest, ANewCgroupIsFoundOnceTheWalkMayRunAgain) {
