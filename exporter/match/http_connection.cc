@@ -7,6 +7,7 @@ namespace wiregauge::match {
 using decode::Unparsed;
 using decode::http1::Decoder;
 using decode::http1::Kind;
+using decode::http1::Loss;
 using decode::http1::Method;
 using probe::Direction;
 using probe::Role;
@@ -46,7 +47,7 @@ class HttpConnection::Side final : public decode::StreamSink, public decode::htt
     connection_.OnRequestLine(direction_, line, first_byte_ns, sink_);
   }
   Method OnStatusLine(const decode::http1::StatusLine& line) override {
-    return connection_.OnStatusLine(direction_, line);
+    return connection_.OnStatusLine(direction_, line, sink_);
   }
   void OnMessageEnd() override {
     if (decoder_.kind() == Kind::kRequests) {
@@ -55,9 +56,9 @@ class HttpConnection::Side final : public decode::StreamSink, public decode::htt
       connection_.OnAnswerEnd(direction_, sink_);
     }
   }
-  void OnLost(bool message_open) override {
+  void OnLost(Loss loss) override {
     if (decoder_.kind() == Kind::kRequests) {
-      connection_.OnRequestsLost(message_open);
+      connection_.OnRequestsLost(loss);
     } else if (decoder_.kind() == Kind::kResponses) {
       connection_.answers_lost_ = true;
     }
@@ -96,12 +97,6 @@ HttpConnection::~HttpConnection() = default;
 void HttpConnection::OnData(const probe::DataRecord& record, Sink& sink) {
   Expire(record.time_ns, sink);
   const Direction direction = record.direction;
-  // An answer to nothing: the request must be among what waits behind a hole, so the hole is in what the probe could
-  // tell, not in what the socket received.
-  if (received_.waiting() && direction == Direction::kSent && outstanding_.empty()) {
-    Side received(*this, Direction::kReceived, sink);
-    received_.GiveUpHoles(received);
-  }
   Side side(*this, direction, sink);
   // What a socket sends passes the tap in order: a hole there is a loss of ours and never fills.
   const bool may_hold = direction == Direction::kReceived && !received_decoder_.opaque();
@@ -172,10 +167,10 @@ void HttpConnection::OnRequestLine(Direction direction, const decode::http1::Req
                                    std::uint64_t first_byte_ns, Sink& sink) {
   if (state_ != State::kHttp) LearnRole(direction);
   // A client that does not pipeline has the whole answer before it goes on.
-  Decoder& answers = decoder(Other(direction));
-  if (answers.in_lost_message() && !pipelines_) {
-    Side side(*this, Other(direction), sink);
-    answers.EndLostMessage(side);
+  if (!pipelines_) {
+    Side answers(*this, Other(direction), sink);
+    if (direction == Direction::kSent && received_.waiting()) received_.GiveUpHoles(answers);
+    decoder(Other(direction)).EndLostMessage(answers);
   }
   unmatched_since_request_ = false;
   request_open_ = false;
@@ -222,18 +217,23 @@ void HttpConnection::OnRequestEnd(Direction direction) {
   request_open_ = false;
 }
 
-void HttpConnection::OnRequestsLost(bool message_open) {
+void HttpConnection::OnRequestsLost(Loss loss) {
   request_open_ = false;
-  if (message_open) return Suspend(0);
-  const bool answer_seen = unmatched_since_request_ && outstanding_.empty() && !suspended_;
-  unmatched_since_request_ = false;
-  if (!answer_seen) Suspend(1);
+  // What was lost had its answer before, one that seemed to answer nothing: the order is certain.
+  if (loss != Loss::kMessageOpen && unmatched_since_request_ && outstanding_.empty() && !suspended_) return;
+  Suspend(loss == Loss::kMessages ? 1 : 0);
 }
 
-Method HttpConnection::OnStatusLine(Direction direction, const decode::http1::StatusLine& line) {
+Method HttpConnection::OnStatusLine(Direction direction, const decode::http1::StatusLine& line, Sink& sink) {
   if (state_ != State::kHttp) LearnRole(Other(direction));
   const bool in_order = !answers_lost_;
   if (answers_lost_) DropUncertain();
+  // An answer to nothing: the request must be among what waits behind a hole, so the hole is in what the probe could
+  // tell, not in what the socket received.
+  if (direction == Direction::kSent && outstanding_.empty() && received_.waiting()) {
+    Side received(*this, Direction::kReceived, sink);
+    received_.GiveUpHoles(received);
+  }
   informational_ = line.status < 200 && line.status != 101;
   if (informational_) return outstanding_.empty() ? Method::kOther : outstanding_.front().method;
 
@@ -254,24 +254,23 @@ Method HttpConnection::OnStatusLine(Direction direction, const decode::http1::St
   return entry.method;
 }
 
-// Answers were lost before the one that begins now. Of a client that does not pipeline it answers the youngest request;
-// else there is no telling, and it takes until the order is certain again.
+// Answers were lost before the one that begins now, and requests may have been lost with them: there is no telling
+// which request it answers.
 void HttpConnection::DropUncertain() {
   answers_lost_ = false;
-  if (!pipelines_) return Drop(1);
-  Drop(0);
-  request_open_ = false;
+  if (!outstanding_.empty()) untold_method_ = outstanding_.back().method;  // likeliest; a HEAD's answer has no body
+  DropAll();
   Suspend(0);
   answers_owed_ = 0;
   answered_since_ = false;
 }
 
-// Takes out the oldest requests but `keep`, as without a known outcome.
-void HttpConnection::Drop(std::uint32_t keep) {
-  while (outstanding_.size() > keep) {
+// Takes out all requests, as without a known outcome.
+void HttpConnection::DropAll() {
+  for (; !outstanding_.empty(); outstanding_.PopFront()) {
     if (!outstanding_.front().expired) ++Losses().unpaired_requests;
-    outstanding_.PopFront();
   }
+  answering_ = request_open_ = false;
 }
 
 void HttpConnection::OnAnswerEnd(Direction direction, Sink& sink) {
@@ -283,6 +282,8 @@ void HttpConnection::OnAnswerEnd(Direction direction, Sink& sink) {
     if (outstanding_.size() == 1) request_open_ = false;
     outstanding_.PopFront();
   }
+  const bool request_held = direction == Direction::kSent && received_.waiting();
+  if (outstanding_.empty() && !request_held) answers_lost_ = false;  // nothing is left that could be paired wrongly
   if (outstanding_.empty()) decoder(Other(direction)).OnConnectRefused();  // a tunnel's OnSwitch follows, then
 }
 
@@ -292,9 +293,8 @@ void HttpConnection::StopDecoding(Unparsed reason, Sink& sink) {
     Side side(*this, direction, sink);
     decoder(direction).StopDecoding(reason, side);
   }
-  Drop(0);
+  DropAll();
   outstanding_.Release();
-  answering_ = request_open_ = false;
 }
 
 void HttpConnection::OnClose(const probe::CloseRecord& record, Sink& sink) {

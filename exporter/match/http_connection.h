@@ -80,17 +80,17 @@ class HttpConnection {
 
   void OnRequestLine(probe::Direction direction, const decode::http1::RequestLine& line, std::uint64_t first_byte_ns,
                      Sink& sink);
-  decode::http1::Method OnStatusLine(probe::Direction direction, const decode::http1::StatusLine& line);
+  decode::http1::Method OnStatusLine(probe::Direction direction, const decode::http1::StatusLine& line, Sink& sink);
   void OnRequestEnd(probe::Direction direction);
   void OnAnswerEnd(probe::Direction direction, Sink& sink);
-  void OnRequestsLost(bool message_open);
+  void OnRequestsLost(decode::http1::Loss loss);
   void StopDecoding(decode::Unparsed reason, Sink& sink);
 
   void LearnRole(probe::Direction requests);
   bool CanResume() const;
   void Suspend(std::uint32_t requests_lost);
   void DropUncertain();
-  void Drop(std::uint32_t keep);
+  void DropAll();
   void Expire(std::uint64_t now_ns, Sink& sink);
   bool FrontIsOpen() const;
   void Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns, Sink& sink);
@@ -136,7 +136,7 @@ class HttpConnection {
   bool pipelines_ : 1 = false;       // the client was seen sending a request before the answer to the one before
   bool suspended_ : 1 = false;       // requests after those in outstanding_ are lost: nothing new is kept
   bool answered_since_ : 1 = false;  // an answer began since suspended_
-  bool answers_lost_ : 1 = false;    // answers may be lost between the last that was seen and the next
+  bool answers_lost_ : 1 = false;    // answers may be lost between the last that was seen and the next one
   bool unmatched_since_request_ : 1 = false;  // an answer without a request came after the last request
 };
 

@@ -405,11 +405,11 @@ TEST(HttpConnection, ALostAnswerDoesNotShiftTheOthers) {
   tap.Answer("HTTP/1.1 201 X\r\nContent-Length: 0\r\n\r\n");
   tap.Request("GET /4 HTTP/1.1\r\n\r\n");
   tap.Answer("HTTP/1.1 202 X\r\nContent-Length: 0\r\n\r\n");
-  EXPECT_THAT(tap.sink.all,
-              ElementsAre(Answered("GET", "/1", 200), Answered("GET", "/3", 201), Answered("GET", "/4", 202)));
+  EXPECT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/1", 200), Answered("GET", "/4", 202)));
   const ConnectionCounts counts = tap.connection.TakeCounts();
-  EXPECT_EQ(counts.unpaired_requests, 1u);
-  EXPECT_EQ(counts.unmatched_answers, 0u);
+  // That 201 answers /3 would be a guess: a request between them may be lost too.
+  EXPECT_EQ(counts.unpaired_requests, 2u);
+  EXPECT_EQ(counts.unmatched_answers, 1u);
 }
 
 TEST(HttpConnection, ALossAmongPipelinedMessagesIsLeftOutUntilTheBatchEnds) {
@@ -472,12 +472,13 @@ TEST(HttpConnection, AChunkedAnswerWhoseEndIsLostEndsWhenTheClientGoesOn) {
   const std::string chunks = "800\r\n" + std::string(2048, 'x') + "\r\n5\r\nhello\r\n";
   tap.Request("GET /c HTTP/1.1\r\n\r\n");
   tap.Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + chunks, 100);
-  tap.LoseAnswer("0\r\n\r\n");
+  tap.Answer("0\r\n");  // in two segments: neither is known as the last chunk
+  tap.Answer("\r\n");
   EXPECT_THAT(tap.sink.all, IsEmpty());
   tap.time_ns = 50'000;
   tap.Request(kGet);
   ASSERT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/c", 200)));
-  EXPECT_EQ(tap.sink.all[0].end_ns, 1'001u);
+  EXPECT_EQ(tap.sink.all[0].end_ns, 1'003u);
   tap.Answer(kOk);
   EXPECT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/c", 200), Answered("GET", "/a", 200)));
 }
@@ -517,10 +518,12 @@ TEST(HttpConnection, AHoleIsGivenUpInTime) {
   tap.time_ns = *tap.connection.NextDeadline();
   tap.Tick();
   EXPECT_EQ(tap.budget.used(), 0u);
-  tap.Request("GET /b HTTP/1.1\r\n\r\n");
-  tap.Answer(kOk);
-  EXPECT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/b", 200)));
-  EXPECT_EQ(tap.connection.TakeCounts().unpaired_requests, 1u);
+  for (const std::string_view path : {"/b", "/c"}) {
+    tap.Request("GET " + std::string(path) + " HTTP/1.1\r\n\r\n");
+    tap.Answer(kOk);
+  }
+  EXPECT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/c", 200)));
+  EXPECT_EQ(tap.connection.TakeCounts().unpaired_requests, 2u);
 }
 
 TEST(HttpConnection, AnIdleConnectionIsSmall) {

@@ -79,7 +79,7 @@ std::size_t Decoder::Step(std::string_view run, std::uint64_t time_ns, Handler& 
       early_bytes_ = true;
       handler.OnUnparsed(Unparsed::kTunnel, run.size());
       return run.size();
-    case State::kOpaque: handler.OnUnparsed(loss_, run.size()); return run.size();
+    case State::kOpaque: SkipUnparsed(run.size(), handler); return run.size();
   }
   return run.size();
 }
@@ -330,13 +330,19 @@ std::size_t Decoder::StepLost(std::string_view run, Handler& handler) {
 std::size_t Decoder::StepResync(std::string_view run, Handler& handler) {
   const std::size_t start = FindStart(run, kind_);
   if (start == std::string_view::npos) {
-    handler.OnUnparsed(loss_, run.size());
+    SkipUnparsed(run.size(), handler);
     return run.size();
   }
-  if (start > 0) handler.OnUnparsed(loss_, start);
+  if (start > 0) SkipUnparsed(start, handler);
   searched_ = true;
   state_ = State::kStart;
   return start;
+}
+
+// Counts bytes in a state that cannot read them.
+void Decoder::SkipUnparsed(std::uint64_t bytes, Handler& handler) {
+  handler.OnUnparsed(loss_, bytes);
+  if (state_ == State::kResync) handler.OnLost(Loss::kPerhaps);
 }
 
 void Decoder::Fail(Unparsed reason, Handler& handler) {
@@ -356,7 +362,7 @@ void Decoder::Fail(Unparsed reason, Handler& handler) {
   if (bytes > 0) handler.OnUnparsed(loss_, bytes);
   state_ = message_open ? State::kLost : State::kResync;
   searched_ = false;
-  handler.OnLost(message_open);
+  handler.OnLost(message_open ? Loss::kMessageOpen : Loss::kMessages);
 }
 
 // The part of a gap whose meaning the framing knows. True when that was all of it.
@@ -381,7 +387,7 @@ void Decoder::OnGap(std::uint64_t length, Bytes tail, std::uint64_t time_ns, Han
       early_bytes_ = true;
       handler.OnUnparsed(Unparsed::kTunnel, missing);
     } else if (state_ == State::kLost || state_ == State::kResync || state_ == State::kOpaque) {
-      handler.OnUnparsed(loss_, missing);
+      SkipUnparsed(missing, handler);
     } else {
       Fail(Unparsed::kGap, handler);
       handler.OnUnparsed(Unparsed::kGap, missing);

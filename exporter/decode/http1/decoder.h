@@ -15,6 +15,12 @@
 
 namespace wiregauge::decode::http1 {
 
+enum class Loss : std::uint8_t {
+  kMessageOpen,  // the message that began last has no end that is seen; OnMessageEnd may follow, or the next beginning
+  kMessages,     // a message was lost, perhaps several, before anything of it was known
+  kPerhaps,      // messages may be among bytes that were skipped in search of a start
+};
+
 // Hears what a Decoder finds, in stream order. Must not call the Decoder it hears, except where said.
 class Handler {
  public:
@@ -24,9 +30,8 @@ class Handler {
   virtual Method OnStatusLine(const StatusLine& line) = 0;
   // The message that began last is complete. 1xx answers are messages too.
   virtual void OnMessageEnd() = 0;
-  // The framing is lost. `message_open`: the message that began last has no end that is seen, OnMessageEnd may follow
-  // or the next beginning. Else: a message was lost, perhaps several, before anything of them was known.
-  virtual void OnLost(bool message_open) = 0;
+  // The framing is, or was, lost.
+  virtual void OnLost(Loss loss) = 0;
   // The first bytes of this direction are no HTTP/1.
   virtual void OnNotHttp() = 0;
   // The connection leaves HTTP with the message that ended last: kUpgraded or kTunnel.
@@ -119,6 +124,7 @@ class Decoder {
   void BeginBody(std::uint64_t length, Handler& handler);
   void BeginChunked();
   void EndMessage(Handler& handler);
+  void SkipUnparsed(std::uint64_t bytes, Handler& handler);
   // Counts the current section as `reason` and leaves the message, or what was to become one.
   void Fail(Unparsed reason, Handler& handler);
 

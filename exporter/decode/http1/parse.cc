@@ -109,8 +109,15 @@ bool StartsWithStatusLine(std::string_view bytes) {
   return true;
 }
 
+// How many bytes of empty lines `run` begins with; zero when it has nothing else.
+std::size_t EmptyLines(std::string_view run) {
+  const std::size_t end = run.find_first_not_of("\r\n");
+  return end == std::string_view::npos ? 0 : end;
+}
+
 std::size_t FindResponseStart(std::string_view run) {
-  if (StartsWithStatusLine(run)) return 0;
+  const std::size_t empty = EmptyLines(run);
+  if (StartsWithStatusLine(run.substr(empty))) return empty;
   constexpr std::size_t kShapeBytes = 13;
   for (std::size_t at = run.find(kVersionPrefix); at != std::string_view::npos; at = run.find(kVersionPrefix, at + 1)) {
     if (run.size() - at >= kShapeBytes && StartsWithStatusLine(run.substr(at))) return at;
@@ -119,7 +126,8 @@ std::size_t FindResponseStart(std::string_view run) {
 }
 
 std::size_t FindRequestStart(std::string_view run) {
-  if (StartsWithKnownMethod(run)) return 0;
+  const std::size_t empty = EmptyLines(run);
+  if (StartsWithKnownMethod(run.substr(empty))) return empty;
   std::size_t line_end = run.find('\n');
   while (line_end != std::string_view::npos) {
     const std::size_t version = run.find(" HTTP/1.", line_end);

@@ -61,8 +61,9 @@ enum class Kind : std::uint8_t { kUnknown, kRequests, kResponses };
 // "HTTP/1.". The first check of every connection.
 bool CanStart(std::string_view bytes, Kind kind);
 
-// Where a message seems to start in `run`, the bytes after a loss: at the run's first byte (which may be cut short by
-// its end) or at a full start line inside. Stricter than CanStart: only registered methods. npos when nowhere.
+// Where a message seems to start in `run`, the bytes after a loss: at the run's first byte or behind empty lines (then
+// it may be cut short by the run's end) or at a full start line inside. Stricter than CanStart: only registered
+// methods. npos when nowhere.
 std::size_t FindStart(std::string_view run, Kind kind);
 
 // Whether a run that belongs to a chunked body of unknown position ends with the last chunk and no trailers.
