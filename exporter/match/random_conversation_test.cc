@@ -193,7 +193,7 @@ void ForSeeds(std::uint64_t count, Check check) {
 }
 
 TEST(RandomConversation, ExactlyTheRequestsSentComeOut) {
-  ForSeeds(300, [](std::uint64_t seed) {
+  ForSeeds(200, [](std::uint64_t seed) {
     Conversation talk(seed, true);
     for (unsigned i = 1 + talk.Below(6); i > 0; --i) talk.Exchange(talk.Chance(50) ? 1 : 1 + talk.Below(12), 0);
     talk.tap().Close();
@@ -217,7 +217,7 @@ TEST(RandomConversation, ExactlyTheRequestsSentComeOut) {
 TEST(RandomConversation, WithRecordsLostWhatComesOutIsRight) {
   std::size_t told_in_all = 0;
   std::size_t sent_in_all = 0;
-  ForSeeds(200, [&](std::uint64_t seed) {
+  ForSeeds(120, [&](std::uint64_t seed) {
     Conversation talk(seed, false);
     for (unsigned i = 20 + talk.Below(20); i > 0; --i) talk.Exchange(1, 3);
     const std::size_t lossy = talk.sent().size();

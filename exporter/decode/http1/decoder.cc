@@ -101,6 +101,8 @@ std::size_t Decoder::SkipEmptyLines(std::string_view run, std::uint64_t time_ns)
 std::size_t Decoder::StepHead(std::string_view run, Handler& handler) {
   std::size_t used = 0;
   while (state_ <= State::kHeader && state_ != State::kStart && used < run.size()) {
+    if (state_ == State::kHeader && partial_ == nullptr && !searched_) used += SkimFields(run.substr(used));
+    if (used == run.size()) break;
     const std::string_view rest = run.substr(used);
     const void* found = std::memchr(rest.data(), '\n', rest.size());
     if (found == nullptr) return used + BufferLine(rest, handler);
@@ -120,6 +122,14 @@ std::size_t Decoder::StepHead(std::string_view run, Handler& handler) {
       EndLine(line->Finish(), handler);
     }
   }
+  return used;
+}
+
+// Passes over field lines that say nothing about the framing.
+std::size_t Decoder::SkimFields(std::string_view run) {
+  const std::size_t used = OtherFieldLines(run.substr(0, kHeadBytesMax - section_bytes_));
+  section_bytes_ += static_cast<std::uint32_t>(used);
+  if (used > 0) framing_.last_field = Framing::Field::kOther;
   return used;
 }
 

@@ -105,6 +105,7 @@ class Decoder {
   std::size_t Step(std::string_view run, std::uint64_t time_ns, Handler& handler);
   std::size_t SkipEmptyLines(std::string_view run, std::uint64_t time_ns);
   std::size_t StepHead(std::string_view run, Handler& handler);
+  std::size_t SkimFields(std::string_view run);
   std::size_t BufferLine(std::string_view run, Handler& handler);
   void EndLine(const Line& line, Handler& handler);
   void EndStartLine(const Line& line, Handler& handler);

@@ -1,12 +1,15 @@
 #include "exporter/decode/http1/parse.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace wiregauge::decode::http1 {
 
 namespace {
 
 constexpr std::string_view kVersionPrefix = "HTTP/1.";
+constexpr std::string_view kContentLength = "content-length";
+constexpr std::string_view kTransferEncoding = "transfer-encoding";
 
 constexpr std::array<bool, 256> MakeTokenTable() {
   std::array<bool, 256> table{};
@@ -208,9 +211,24 @@ std::optional<StatusLine> ParseStatusLine(const Line& line) {
                     static_cast<std::uint8_t>(text[kStatusAt - 2] == '0' ? 0 : 1)};
 }
 
+std::size_t OtherFieldLines(std::string_view run) {
+  const char* const begin = run.data();
+  const char* const end = begin + run.size();
+  const char* line = begin;
+  while (line < end) {
+    const auto* line_end = static_cast<const char*>(std::memchr(line, '\n', static_cast<std::size_t>(end - line)));
+    if (line_end == nullptr) break;
+    const auto size = static_cast<std::size_t>(line_end - line);
+    const char first = static_cast<char>(*line | 0x20);
+    const bool framing = (first == 'c' && size > kContentLength.size() && line[kContentLength.size()] == ':') ||
+                         (first == 't' && size > kTransferEncoding.size() && line[kTransferEncoding.size()] == ':');
+    if (framing || *line == '\r' || *line == '\n' || IsBlank(*line)) break;
+    line = line_end + 1;
+  }
+  return static_cast<std::size_t>(line - begin);
+}
+
 void ReadFieldLine(const Line& line, Framing& framing) {
-  constexpr std::string_view kContentLength = "content-length";
-  constexpr std::string_view kTransferEncoding = "transfer-encoding";
   const std::string_view text = line.first;
   if (IsBlank(text.front())) return ReadFieldValue(line, text, framing);
 

@@ -51,6 +51,10 @@ struct Framing {
 // Reads a header field line, or an obs-fold line (begins with a space or tab), into `framing`.
 void ReadFieldLine(const Line& line, Framing& framing);
 
+// How many of the first bytes of `run` are whole lines that ReadFieldLine would not look at: every field line but the
+// two of framing. Stops before a line that begins with a blank or is empty. The fast path of every head.
+std::size_t OtherFieldLines(std::string_view run);
+
 // Whether the line has the shape `token ":" ...` or is an obs-fold line. Not needed for framing: a check on heads that
 // were found by searching.
 bool IsFieldLine(const Line& line);

@@ -132,6 +132,14 @@ TEST(ReadFieldLine, TransferEncoding) {
   EXPECT_FALSE(Read({"TE: chunked", "X: a", " chunked"}).has_transfer_encoding);
 }
 
+TEST(OtherFieldLines, StopAtWhatFramingNeeds) {
+  const std::string_view others = "Host: x\r\nConnection: close\r\nContent-Type: a\nTe: t\r\nContent-Lengths: 3\r\n";
+  for (const std::string_view next : {"Content-Length: 5\r\n", "TRANSFER-ENCODING: x\r\n", "\r\n", "\n", " folded\r\n",
+                                      "\tfolded\r\n", "Half: a line", "H", ""}) {
+    EXPECT_EQ(OtherFieldLines(std::string(others) + std::string(next)), others.size()) << next;
+  }
+}
+
 TEST(ReadFieldLine, ALengthOverTheLimitOfALineIsAmbiguous) {
   for (const std::size_t size : {kLineBytesKept - 1, kLineBytesKept, kLineBytesKept + 1}) {
     const std::string line = "Content-Length:" + std::string(size - 16, ' ') + "7";
