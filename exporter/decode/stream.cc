@@ -12,14 +12,13 @@ struct Stream::Piece {
   std::uint32_t length;
   std::uint64_t time_ns;
   Bytes captured;  // the first bytes of the piece
-  Bytes tail;      // the last bytes of the piece; only when captured.size() < length
+  Bytes tail;      // the last bytes of the piece, perhaps some told before; only when captured.size() < length
 
   // Removes the first `count` <= length bytes.
   void Trim(std::uint32_t count) {
     seq += count;
     length -= count;
     captured = captured.subspan(std::min<std::size_t>(count, captured.size()));
-    if (tail.size() > length) tail = tail.last(length);
   }
 };
 
