@@ -311,7 +311,7 @@ std::size_t Decoder::StepTrailer(std::string_view run, Handler& handler) {
   const bool ends = line_end != std::string_view::npos;
   const std::string_view line = run.substr(0, line_end);
   const std::size_t used = line.size() + (ends ? 1 : 0);
-  if (!line.empty() && line != "\r") line_empty_ = false;
+  if (line.find_first_not_of('\r') != std::string_view::npos) line_empty_ = false;
   section_bytes_ += static_cast<std::uint32_t>(used);
   parsed_bytes_ += used;
   if (section_bytes_ > kTrailerBytesMax) {

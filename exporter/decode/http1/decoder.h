@@ -142,7 +142,7 @@ class Decoder {
   Unparsed loss_ = Unparsed::kMidStream;  // why the state is kLost, kResync or kOpaque
   bool confirmed_ : 1;                    // HTTP was seen on this connection
   bool searched_ : 1;                     // the current head was found by searching: check it more closely
-  bool line_empty_ : 1;                   // nothing of the current trailer line was seen, except perhaps a CR
+  bool line_empty_ : 1;                   // nothing of the current trailer line was seen, except CRs
   bool digit_seen_ : 1;                   // of the current chunk size
   bool early_bytes_ : 1;                  // bytes came in kAwaitAnswer
 };

@@ -105,6 +105,11 @@ TEST(Decoder, Chunked) {
             "[200 ] [200 ] ");
 }
 
+TEST(Decoder, ATrailerLineOfCarriageReturnsIsEmptyHoweverItIsSplit) {
+  EXPECT_EQ(Requests("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\r\nGET / HTTP/1.1\r\n\r\n"),
+            "[POST / ] [GET / ] ");
+}
+
 TEST(Decoder, AnswersByMethodAndStatus) {
   EXPECT_EQ(Answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 201 X\r\nContent-Length: 0\r\n\r\n"),
             "[200 ] [201 ] ");
