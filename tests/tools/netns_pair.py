@@ -56,6 +56,51 @@ def unique_name(what):
     return f"wg-{what}-{os.getpid()}-{next(_numbers)}"
 
 
+def sweep():
+    """Removes what earlier processes of ours left that were killed before their `with` could end."""
+    def orphans(names):
+        for name in names:
+            made = re.fullmatch(r"wg-\w+-(\d+)-\d+", name)
+            if made and not os.path.exists(f"/proc/{made[1]}"):
+                yield name
+
+    for name in orphans(os.listdir(cgroup2_mount())):
+        _empty_and_remove(os.path.join(cgroup2_mount(), name))
+    for name in orphans(os.listdir("/run/netns") if os.path.isdir("/run/netns") else []):
+        _check(["ip", "netns", "del", name])
+
+
+def _cgroup_pids(path):
+    with open(os.path.join(path, "cgroup.procs")) as procs:
+        return [int(line) for line in procs]
+
+
+def _kill_all(path):
+    for pid in _cgroup_pids(path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _empty_and_remove(path):
+    deadline = time.monotonic() + CLEANUP_SECONDS
+    with open(os.path.join(path, "cgroup.events")) as events:
+        changes = select.poll()
+        changes.register(events, select.POLLPRI)
+        while "populated 1" in events.read():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path}: processes {_cgroup_pids(path)} do not end")
+            _kill_all(path)
+            changes.poll(100)
+            events.seek(0)
+    while True:
+        try:
+            return os.rmdir(path)
+        except OSError:  # a process that was just being forked
+            if time.monotonic() > deadline:
+                raise
+            _kill_all(path)
+
+
 class Cgroup:
     """A new folder in the cgroup v2 tree. `path` is what --exporter.cgroup takes."""
 
@@ -67,25 +112,17 @@ class Cgroup:
         """The command, joining this folder before it begins: sockets belong to the cgroup they are made in."""
         return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.path, *command]
 
+    def join(self):
+        """Moves the calling process into this folder."""
+        with open(os.path.join(self.path, "cgroup.procs"), "w") as procs:
+            procs.write(str(os.getpid()))
+
     def pids(self):
-        with open(os.path.join(self.path, "cgroup.procs")) as procs:
-            return [int(line) for line in procs]
+        return _cgroup_pids(self.path)
 
     def close(self):
         """Ends what still runs in the folder and removes it."""
-        deadline = time.monotonic() + CLEANUP_SECONDS
-        with open(os.path.join(self.path, "cgroup.events")) as events:
-            changes = select.poll()
-            changes.register(events, select.POLLPRI)
-            while "populated 1" in events.read():
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{self.path}: processes {self.pids()} do not end")
-                for pid in self.pids():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                changes.poll(100)
-                events.seek(0)
-        os.rmdir(self.path)
+        _empty_and_remove(self.path)
 
     def __enter__(self):
         return self
@@ -115,8 +152,9 @@ class Namespace:
         return _check(self.wrap(command, cgroup), check=check, **options)
 
     def start(self, command, cgroup, **options):
-        """subprocess.Popen. The cgroup must outlive it: its end ends the process."""
-        return subprocess.Popen(self.wrap(command, cgroup), **options)
+        """subprocess.Popen, in the cgroup when this returns. The cgroup must outlive it: its end ends the process."""
+        # Not by wrap(): its shell would join some time later, perhaps after the cgroup's end looked for processes.
+        return subprocess.Popen(self.wrap(command), preexec_fn=cgroup.join, **options)
 
     def close(self):
         _check(["ip", "netns", "del", self.name])
