@@ -29,15 +29,19 @@ bool IsUnreserved(char c) { return IsAlnum(c) || c == '-' || c == '.' || c == '_
 bool IsKept(char c) { return IsUnreserved(c) || std::string_view("!$&()*+,=:@").find(c) != std::string_view::npos; }
 
 // What a byte of a path says about its segment; ORed over the segment.
-enum ByteClass : std::uint8_t { kIsLetter = 1, kIsDigit = 2, kIsJoint = 4, kIsSpecial = 8, kIsEnd = 16 };
+constexpr std::uint8_t kIsLetter = 1;
+constexpr std::uint8_t kIsDigit = 2;
+constexpr std::uint8_t kIsJoint = 4;
+constexpr std::uint8_t kIsSpecial = 8;
+constexpr std::uint8_t kIsEnd = 16;
 
 constexpr std::array<std::uint8_t, 256> kByteClasses = [] {
   std::array<std::uint8_t, 256> classes{};
   classes.fill(kIsSpecial);
   for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] = classes[c - 32] = kIsLetter;
   for (unsigned c = '0'; c <= '9'; ++c) classes[c] = kIsDigit;
-  for (const unsigned char c : {'-', '_', '.', '~', ':'}) classes[c] = kIsJoint;
-  for (const unsigned char c : {'/', '?', '#'}) classes[c] = kIsEnd;
+  for (const char c : std::string_view("-_.~:")) classes[static_cast<std::uint8_t>(c)] = kIsJoint;
+  for (const char c : std::string_view("/?#")) classes[static_cast<std::uint8_t>(c)] = kIsEnd;
   return classes;
 }();
 
@@ -219,7 +223,7 @@ std::string_view ExtensionOf(std::string_view segment) {
 // The commonest segments, told by the classes of their bytes alone; the result is that of the rules below.
 bool AddPlainSegment(std::string_view raw, unsigned classes, Out& out) {
   constexpr std::size_t kMixedPlainMax = 3;  // "v1", "mp3": too short for a run of digits that folds
-  const bool no_digits = (classes & ~(kIsLetter | kIsJoint)) == 0 && raw.size() < kHexLettersMin;
+  const bool no_digits = (classes & (kIsDigit | kIsSpecial)) == 0 && raw.size() < kHexLettersMin;
   if (no_digits || (classes == (kIsLetter | kIsDigit) && raw.size() <= kMixedPlainMax)) {
     out.Add(raw);
     return true;
