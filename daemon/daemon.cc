@@ -12,11 +12,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/exposition.h"
 #include "daemon/http/status.h"
 #include "daemon/notify.h"
 #include "daemon/pages.h"
 #include "daemon/version.h"
+#include "exporter/expose/expose.h"
 
 namespace wiregauge::daemon {
 namespace {
@@ -226,6 +226,7 @@ http::Response Daemon::Metrics(const http::Request& request) {
   if (planes_.sink != nullptr) planes_.sink->Collect(snapshot);
   expose::Exposition page = expose::Render(snapshot, request.Header("Accept"), request.Header("Accept-Encoding"));
   http::Response response{.content_type = std::move(page.content_type), .body = std::move(page.body)};
+  response.headers.emplace_back("Vary", "Accept, Accept-Encoding");
   if (!page.content_encoding.empty()) response.headers.emplace_back("Content-Encoding", page.content_encoding);
   return response;
 }

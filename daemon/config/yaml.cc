@@ -108,6 +108,8 @@ class TreeBuilder : public YAML::EventHandler {
       parent.key = std::move(node);
       parent.has_key = true;
     } else {
+      // yaml-cpp places a missing value at the token after it: the next line, or the end of the file.
+      if (node.type == YamlNode::Type::kNull) node.where = parent.key.where;
       parent.node.entries.emplace_back(std::move(parent.key), std::move(node));
       parent.has_key = false;
     }
