@@ -7,7 +7,8 @@
 namespace wiregauge::expose {
 namespace {
 
-// Measured on an exposition of 100,000 series: each step above costs more time than the bytes are worth on a scrape.
+// libdeflate: 1 is fastest, 12 densest. A scrape is compressed on one core while Prometheus waits, and travels a local
+// network: a low level.
 constexpr int kLevel = 3;
 
 struct FreeCompressor {

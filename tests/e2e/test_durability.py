@@ -2,6 +2,7 @@
 """204 means on disk: writers send while the program is killed with -9 at random moments, twenty times. After each start
 every acknowledged sample is there, once, with the same bits; what was sent again because nobody answered is there once
 as well; and nothing is there that was never sent."""
+import contextlib
 import http.client
 import os
 import random
@@ -58,6 +59,10 @@ class Writer:
         return rw.snappy(body), batch
 
     def run(self, connection):
+        with contextlib.closing(connection):
+            self._send_until_it_breaks(connection)
+
+    def _send_until_it_breaks(self, connection):
         while True:
             body, batch = self._request()
             self.unanswered = (body, batch)
