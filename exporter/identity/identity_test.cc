@@ -99,6 +99,24 @@ TEST_F(IdentityTest, NamesProcessesFromProc) {
   EXPECT_EQ(web.executable, "/usr/sbin/nginx");
 }
 
+TEST_F(IdentityTest, ALinkBesideTheExecutableIsTheName) {
+  const auto link = [this](std::uint32_t pid, const std::string& name, const std::string& target) {
+    fs::create_directories(root_ / "proc" / std::to_string(pid) / "root/usr/bin");
+    fs::create_symlink(target, root_ / "proc" / std::to_string(pid) / "root/usr/bin" / name);
+  };
+  WriteProcess(21, 1, "redis-server", "/usr/bin/redis-check-rdb", "/");
+  link(21, "redis-server", "redis-check-rdb");
+  WriteProcess(22, 1, "worker", "/usr/bin/server", "/");  // a thread's own name is no link
+  WriteProcess(23, 1, "alias", "/usr/bin/server", "/");
+  link(23, "alias", "/usr/bin/another");  // a link to something else is not how it was started
+  WriteProcess(24, 1, "a-very-long-nam", "/usr/bin/a-very-long-name", "/");
+  Identity identity = Make();
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(21, 1), 0, ""}), "redis-server");
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(22, 1), 0, ""}), "server");
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(23, 1), 0, ""}), "server");
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(24, 1), 0, ""}), "a-very-long-name");
+}
+
 TEST_F(IdentityTest, AReusedPidIsAnotherProcess) {
   WriteProcess(10, 501, "other", "/bin/other", "/");
   Identity identity = Make();

@@ -40,6 +40,22 @@ std::string ReadExecutable(const std::string& path) {
   return std::string(text);
 }
 
+// The name it was started by, when that is a link beside the executable: Debian's redis-server is a link to
+// redis-check-rdb, and busybox is many programs. `root` is the process's own root folder.
+std::string StartedAs(const std::string& root, const std::string& executable, const std::string& comm) {
+  const std::size_t slash = executable.rfind('/');
+  if (slash == std::string::npos || comm.empty() || comm.find('/') != std::string::npos) return executable;
+  const std::string_view name = std::string_view(executable).substr(slash + 1);
+  if (name.starts_with(comm)) return executable;
+  const std::string link = executable.substr(0, slash + 1) + comm;
+  std::array<char, 4096> target;
+  const ssize_t size = ::readlink((root + link).c_str(), target.data(), target.size());
+  if (size <= 0) return executable;
+  const std::string_view text(target.data(), static_cast<std::size_t>(size));
+  const std::size_t last = text.rfind('/');
+  return text.substr(last == std::string_view::npos ? 0 : last + 1) == name ? link : executable;
+}
+
 // "PID (comm) S ppid …": comm may hold spaces and parentheses, so it ends at the last ")". False: not of that form.
 bool ParseStat(std::string_view text, ProcessFacts& facts) {
   constexpr int kFieldsBeforeStart = 19;  // state is field 3, starttime field 22
@@ -65,6 +81,7 @@ std::optional<ProcessFacts> ReadProcess(const std::string& proc_root, std::uint3
   if (const auto cgroup = ReadSmallFile(folder + "/cgroup")) facts.cgroup_path = ChooseCgroupPath(*cgroup);
   const auto stat = ReadSmallFile(folder + "/stat");
   if (!stat || !ParseStat(*stat, facts)) return std::nullopt;
+  facts.executable = StartedAs(folder + "/root", facts.executable, facts.comm);
   return facts;
 }
 

@@ -13,7 +13,9 @@ namespace wiregauge::identity {
 struct ProcessFacts {
   std::uint64_t start_ticks = 0;  // since boot, in USER_HZ (10 ms) units: field 22 of /proc/PID/stat
   std::string comm;
-  std::string executable;   // target of /proc/PID/exe without " (deleted)"; empty when it may not be read
+  // Target of /proc/PID/exe without " (deleted)", or the link to it beside it that the process was started by; empty
+  // when it may not be read.
+  std::string executable;
   std::string cgroup_path;  // ChooseCgroupPath of /proc/PID/cgroup
 };
 
