@@ -44,19 +44,15 @@ void Dictionary::AddSamples(const receive::WriteRequest& request, std::uint32_t 
 
 void Dictionary::FindKnown(const receive::WriteRequest& request, EncodedRequest& out) const {
   const std::size_t count = request.series.size();
-  out.keys.resize(count);
   out.batch.samples.reserve(request.samples.size());
   const std::shared_lock lock(lock_);
-  // Hashing runs ahead of looking up, so that each slot has left main memory by the time it is read.
-  constexpr std::size_t kAhead = 8;
-  for (std::size_t i = 0; i < count + kAhead; ++i) {
-    if (i < count) {
-      out.keys[i] = raw_.Hash(request.series[i].raw_labels);
-      raw_.Prefetch(out.keys[i]);
-    }
-    if (i < kAhead) continue;
-    const auto position = static_cast<std::uint32_t>(i - kAhead);
-    const store::SeriesId id = raw_.Find(out.keys[position]);
+  // Prefetching runs ahead of looking up, so that each slot has left main memory by the time it is read.
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < std::min(kAhead, count); ++i) raw_.Prefetch(request.series[i].key);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) raw_.Prefetch(request.series[i + kAhead].key);
+    const auto position = static_cast<std::uint32_t>(i);
+    const store::SeriesId id = raw_.Find(request.series[i].key);
     if (id == 0) {
       out.misses.push_back(position);
     } else {
@@ -105,7 +101,7 @@ void Dictionary::InternSlice(receive::WriteRequest& request, const Slice& slice,
   EntryWriter entry;
   const std::unique_lock lock(lock_);
   for (const Miss& miss : slice.misses) {
-    const RawKey& key = out.keys[miss.position];
+    const RawKey& key = request.series[miss.position].key;
     store::SeriesId id = raw_.Find(key);  // another request, or this one, may have brought it meanwhile
     if (id == 0) {
       auto limit = Reason::kSeriesLimit;

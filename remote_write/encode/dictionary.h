@@ -53,7 +53,6 @@ struct EncodedRequest {
   store::Batch batch;
   store::SeriesId highest = 0;  // of batch.samples; 0 when there are none
 
-  std::vector<RawKey> keys;
   std::vector<std::uint32_t> misses;  // positions in the request's series
 };
 

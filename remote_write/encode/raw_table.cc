@@ -1,28 +1,8 @@
 #include "remote_write/encode/raw_table.h"
 
-#include <sys/random.h>
-
-#include "base/error.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include <utility>
 
 namespace wiregauge::encode {
-
-static_assert(sizeof(std::array<std::uint8_t, 192>) >= XXH3_SECRET_SIZE_MIN);
-
-RawTable::RawTable() {
-  // At most 256 bytes never come short and block only before the kernel's pool is ready, early in boot.
-  if (getrandom(secret_.data(), secret_.size(), 0) != static_cast<ssize_t>(secret_.size())) {
-    Bug("getrandom gave no secret for the series table");
-  }
-}
-
-RawKey RawTable::Hash(Bytes raw_labels) const {
-  const XXH128_hash_t hash =
-      XXH3_128bits_withSecret(raw_labels.data(), raw_labels.size(), secret_.data(), secret_.size());
-  return {hash.low64, hash.high64};
-}
 
 void RawTable::Place(std::vector<Slot>& slots, const Slot& slot) {
   const std::size_t mask = slots.size() - 1;

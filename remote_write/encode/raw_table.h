@@ -1,9 +1,9 @@
 // Raw label bytes -> series, the fast path of every known series: one hash of the bytes as they arrived, one probe.
 //
-// The bytes themselves are not kept (some 320 a series); 96 bits of their hash are, and are compared. XXH3-128 with a
-// secret of 192 random bytes drawn at start, so that nobody outside can aim at a collision; by chance, any two of 10
-// million label sets share 96 bits with probability (10^7)^2 / 2^97 = 6e-16. A sender that forged one all the same
-// would write into a series of the same store that it can write to anyway.
+// The bytes themselves are not kept (some 320 a series); 96 bits of their keyed hash (receive::KeyOf) are, and are
+// compared. Any two of 10 million label sets share 96 bits with probability (10^7)^2 / 2^97 = 6e-16; the secret keeps
+// others from aiming at it, and a sender that forged one all the same would write into a series of the same store that
+// it can write to anyway.
 //
 // It is a cache: a raw form that is not in it costs a canonical look-up, never a wrong answer. One writer or many
 // readers at a time (the dictionary's lock).
@@ -13,22 +13,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/bytes.h"
+#include "remote_write/receive/raw_key.h"
 #include "remote_write/store/sample.h"
 
 namespace wiregauge::encode {
 
-struct RawKey {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-};
+using receive::RawKey;
 
 class RawTable {
  public:
-  RawTable();  // draws the secret
-
-  [[nodiscard]] RawKey Hash(Bytes raw_labels) const;
-
   // Brings the slot into the cache ahead of Find.
   void Prefetch(const RawKey& key) const {
     const Shard& shard = ShardOf(key);
@@ -76,7 +69,6 @@ class RawTable {
   static void Grow(Shard& shard);
 
   std::array<Shard, kShards> shards_;
-  std::array<std::uint8_t, 192> secret_{};
   std::size_t size_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "remote_write/receive/body.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <string>
 
@@ -85,22 +87,33 @@ Result<std::size_t> DeclaredSize(Bytes body) {
 }
 
 Result<Bytes> DecodeBuffer::Uncompress(Bytes body, std::size_t declared) {
-  if (declared > capacity_) {
-    const std::size_t wanted = std::max(declared, std::min(kKeepBytes, capacity_ * 2));
-    bytes_.reset();
-    bytes_.reset(new char[wanted]);  // not zeroed: snappy writes all of it or the block is refused
-    capacity_ = wanted;
-  }
-  if (!snappy::RawUncompress(AsText(body).data(), body.size(), bytes_.get())) {
+  Status reserved = Reserve(declared);
+  if (!reserved) return reserved.error();
+  if (!snappy::RawUncompress(AsText(body).data(), body.size(), bytes_)) {
     return Error{Code::kInvalidArgument, fmt::format("body: corrupt snappy block of {} bytes", body.size())};
   }
-  return Bytes{reinterpret_cast<const std::uint8_t*>(bytes_.get()), declared};
+  return Bytes{reinterpret_cast<const std::uint8_t*>(bytes_), declared};
+}
+
+Status DecodeBuffer::Reserve(std::size_t size) {
+  if (size <= capacity_) return {};
+  const std::size_t wanted = std::max(size, std::min(kKeepBytes, std::max<std::size_t>(64u << 10, capacity_ * 2)));
+  Release();
+  void* pages = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return Error{Code::kUnavailable, fmt::format("no memory for {} decoded bytes", wanted)};
+  bytes_ = static_cast<char*>(pages);
+  capacity_ = wanted;
+  return {};
+}
+
+void DecodeBuffer::Release() {
+  if (bytes_ != nullptr) munmap(bytes_, capacity_);
+  bytes_ = nullptr;
+  capacity_ = 0;
 }
 
 void DecodeBuffer::Shrink() {
-  if (capacity_ <= kKeepBytes) return;
-  bytes_.reset();
-  capacity_ = 0;
+  if (capacity_ > kKeepBytes) Release();
 }
 
 }  // namespace wiregauge::receive

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -29,18 +28,28 @@ inline constexpr std::size_t kMaxSnappyRatio = 22;
 // kMaxDecodedBytes, or more than the body could ever become.
 Result<std::size_t> DeclaredSize(Bytes body);
 
-// Memory that decoded bodies reuse; one for a thread. What a large body took is given back at the next Shrink().
+// Memory that decoded bodies reuse; one for a thread. It comes from the kernel in pages, so that what a large body took
+// really goes back at the next Shrink(): malloc would keep such blocks in the thread's arena.
 class DecodeBuffer {
  public:
-  // Keeps buffers up to this size between requests: four times a 2,000-sample request.
+  // Keeps buffers up to this size between requests: six times a 2,000-sample request.
   static constexpr std::size_t kKeepBytes = 4u << 20;
 
-  // The decoded message, valid until the next call. `declared` is DeclaredSize(body). kInvalidArgument when corrupt.
+  DecodeBuffer() = default;
+  ~DecodeBuffer() { Release(); }
+  DecodeBuffer(const DecodeBuffer&) = delete;
+  DecodeBuffer& operator=(const DecodeBuffer&) = delete;
+
+  // The decoded message, valid until the next call. `declared` is DeclaredSize(body). kInvalidArgument when corrupt,
+  // kUnavailable when there is no memory.
   Result<Bytes> Uncompress(Bytes body, std::size_t declared);
   void Shrink();
 
  private:
-  std::unique_ptr<char[]> bytes_;
+  void Release();
+  Status Reserve(std::size_t size);
+
+  char* bytes_ = nullptr;
   std::size_t capacity_ = 0;
 };
 

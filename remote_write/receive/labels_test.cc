@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "remote_write/receive/raw_key.h"
 #include "remote_write/receive/request_builder.h"
 
 namespace wiregauge::receive {
@@ -95,6 +96,20 @@ TEST(ParseLabels, EveryTruncationIsMalformed) {
   std::vector<Label> labels;
   for (std::size_t cut = 1; cut < raw.size(); ++cut) {
     EXPECT_EQ(ParseLabels(AsBytes(raw).first(cut), labels).has_value(), cut == first) << cut;
+  }
+}
+
+TEST(KeyOf, EveryBitCounts) {
+  for (const std::size_t size : {1u, 16u, 17u, 128u, 129u, 240u, 241u, 400u}) {
+    std::string raw(size, 'x');
+    const RawKey key = KeyOf(AsBytes(raw));
+    EXPECT_EQ(KeyOf(AsBytes(std::string(raw))), key);
+    for (std::size_t bit = 0; bit < size * 8; ++bit) {
+      std::string other = raw;
+      other[bit / 8] = static_cast<char>(other[bit / 8] ^ (1 << bit % 8));
+      const RawKey changed = KeyOf(AsBytes(other));
+      ASSERT_TRUE(changed.low != key.low && changed.high != key.high) << size << " " << bit;
+    }
   }
 }
 

@@ -61,7 +61,7 @@ class SeriesDecoder {
     if (!reader_.ok()) return false;
     const auto count = static_cast<std::uint32_t>(out_.samples.size()) - first;
     if (count > 0) {
-      out_.series.push_back({labels_, first, count});
+      out_.series.push_back({labels_, KeyOf(labels_), first, count});  // hashed while the cache has them
     } else if (std::vector<Label> ignored; !ParseLabels(labels_, ignored)) {
       return false;  // encode will not see these labels, so their grammar is checked here
     }
@@ -73,13 +73,13 @@ class SeriesDecoder {
   // Labels stand first and together in what senders write: one hop a label, none of it parsed.
   void ReadLabelRun() {
     const std::uint8_t* begin = reader_.position();
-    const std::uint8_t* end = begin;
+    reader_.SkipShortRun(kLabelTag);
     while (!reader_.AtEnd() && reader_.Peek() == kLabelTag) {
       reader_.ReadTag();
       reader_.ReadLength();
-      end = reader_.position();
+      reader_.SkipShortRun(kLabelTag);
     }
-    labels_ = {begin, end};
+    labels_ = reader_.ok() ? Bytes{begin, reader_.position()} : Bytes{};
   }
 
   void ReadField() {

@@ -76,6 +76,15 @@ class WireReader {
     return value;
   }
 
+  // Steps over length fields of this one-byte tag that follow each other and are shorter than 128 bytes; stops before
+  // any other, and before one that reaches past the end.
+  void SkipShortRun(std::uint32_t tag) {
+    while (end_ - position_ >= 2 && position_[0] == tag && position_[1] < 0x80 &&
+           position_[1] <= end_ - position_ - 2) {
+      position_ += 2 + position_[1];
+    }
+  }
+
   // Steps over the value of an unknown field. Groups nest at most kMaxGroupDepth deep.
   void Skip(std::uint32_t tag) { SkipValue(tag, 0); }
 

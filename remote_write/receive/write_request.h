@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "remote_write/receive/raw_key.h"
 #include "remote_write/receive/verdicts.h"
 
 namespace wiregauge::receive {
@@ -26,6 +27,7 @@ struct Sample {
 // Samples [first_sample, first_sample + sample_count) of the request; at least one. Borrows the body.
 struct Series {
   Bytes raw_labels;
+  RawKey key;  // of raw_labels
   std::uint32_t first_sample = 0;
   std::uint32_t sample_count = 0;
 };
