@@ -40,7 +40,8 @@ Status Catalogue::LoadSegment(std::uint64_t number, std::uint64_t bytes, bool re
   if (bytes > 0 && there > bytes) content->resize(bytes);
   BatchView batch;
   const auto visit_record = [&](Bytes payload) -> Status {
-    if (!DecodeBatch(payload, batch)) {
+    ByteReader in(payload);
+    if (!DecodeBatch(in, batch)) {
       ++damage.ranges;
       damage.bytes += payload.size();
       return {};

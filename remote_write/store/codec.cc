@@ -15,6 +15,9 @@ enum Mode : std::uint8_t { kConstant = 0, kDecimal = 1, kXor = 2, kRaw = 3 };
 // One value in 16 may be no decimal (a stale marker, a NaN) at 9 to 10 bytes each; above that XOR is smaller.
 std::size_t ExceptionsMax(std::size_t count) { return count / 16 + 1; }
 
+// Bytes a value from which decimals are compared with XOR.
+constexpr std::size_t kWideBytes = 4;
+
 struct Decimals {
   unsigned exponent = 0;
   std::size_t exceptions = 0;
@@ -128,8 +131,13 @@ void EncodeValues(std::span<const std::uint64_t> value_bits, std::string& out) {
     return;
   }
   Decimals decimals;
-  if (ToDecimals(value_bits, decimals)) return EncodeDecimals(value_bits, decimals, out);
-  EncodeXorOrRaw(value_bits, out);
+  if (!ToDecimals(value_bits, decimals)) return EncodeXorOrRaw(value_bits, out);
+  const std::size_t start = out.size();
+  EncodeDecimals(value_bits, decimals, out);
+  if (out.size() - start <= kWideBytes * value_bits.size()) return;
+  std::string other;  // integers that jump about may be smaller as they were
+  EncodeXorOrRaw(value_bits, other);
+  if (other.size() < out.size() - start) out.replace(start, std::string::npos, other);
 }
 
 bool DecodeValues(Bytes column, std::span<std::uint64_t> out) {

@@ -15,8 +15,6 @@ namespace {
 
 // The end of year 9999: what RFC 3339 can say, and far enough from the ends of int64 that differences never overflow.
 constexpr std::int64_t kTimestampMax = 253402300799999;
-// When flushes cannot keep up (or fail) memory stops growing here and writers are told to come back.
-constexpr std::uint64_t kHeadOverrun = 4;
 
 }  // namespace
 
@@ -72,6 +70,7 @@ EmbeddedStore::~EmbeddedStore() {
     log::Warn("store", "Stopping without a flush; the log is replayed at the next start",
               {{"error", done.error().message}});
   }
+  wal_.Close();
 }
 
 std::shared_ptr<const EmbeddedStore::View> EmbeddedStore::CurrentView() const {
@@ -87,9 +86,10 @@ Status EmbeddedStore::CheckWritable() const {
                                                  options_.path, options_.min_free_bytes)};
   }
   const auto view = CurrentView();
-  if (view->head->bytes() > kHeadOverrun * HeadBytesMax(*view->head)) {
-    return Error{Code::kUnavailable, fmt::format("store: {} bytes wait in memory to be written to parts, max {}",
-                                                 view->head->bytes(), kHeadOverrun * HeadBytesMax(*view->head))};
+  if (view->head->bytes() > environment_.head_overrun * HeadBytesMax(*view->head)) {
+    return Error{Code::kUnavailable,
+                 fmt::format("store: {} bytes wait in memory to be written to parts, max {}", view->head->bytes(),
+                             environment_.head_overrun * HeadBytesMax(*view->head))};
   }
   return {};
 }

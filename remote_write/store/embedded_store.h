@@ -21,18 +21,21 @@
 #include "remote_write/store/part.h"
 #include "remote_write/store/store.h"
 #include "remote_write/store/wal.h"
+#include "remote_write/store/wal_batch.h"
 
 namespace wiregauge::store {
 
 // What tests replace.
 struct Environment {
-  FileSystem* files = nullptr;                   // borrowed, outlives the store
-  std::function<std::int64_t()> now_ms;          // for retention and closing partitions
-  bool background = true;                        // maintenance thread; without it Maintain() is called by hand
-  std::uint64_t head_bytes_min = 16U << 20;      // a head is flushed when it is over this...
-  std::uint64_t head_bytes_per_series = 192;     // ...and over this a series: the store's memory is about twice that
-  std::uint64_t head_wal_bytes_max = 1U << 30;   // or when this much log must be replayed after a crash
-  std::int64_t head_age_ms = 2LL * 3600 * 1000;  // or at this age
+  FileSystem* files = nullptr;                  // borrowed, outlives the store
+  std::function<std::int64_t()> now_ms;         // for retention and closing partitions
+  bool background = true;                       // maintenance thread; without it Maintain() is called by hand
+  std::uint64_t head_bytes_min = 16U << 20;     // a head is flushed when it is over this...
+  std::uint64_t head_bytes_per_series = 192;    // ...and over this a series: the store's memory is about twice that
+  std::uint64_t head_wal_bytes_max = 1U << 30;  // or when this much log must be replayed after a crash
+  // When flushes cannot keep up (or fail) memory stops growing at this many times that; writers are told to come back.
+  std::uint64_t head_overrun = 4;
+  std::int64_t head_age_ms = 2LL * 3600 * 1000;          // or at this age
   std::size_t page_cache_bytes = std::size_t{16} << 20;  // uncompressed pages of recent reads
 };
 
@@ -81,6 +84,7 @@ class EmbeddedStore final : public Store {
   Status ReplayLog(const std::function<Status(Bytes)>& on_catalogue);
   Result<std::uint64_t> ReplaySegment(const SegmentPlace& place, const std::function<Status(Bytes)>& on_catalogue);
   Status ReplayRecord(Bytes payload, const std::function<Status(Bytes)>& on_catalogue);
+  Status ReplayBatch(const BatchView& batch, const std::function<Status(Bytes)>& on_catalogue);
   Status FlushDuringReplay(std::uint64_t first_segment);
   void ReportDamage(const std::string& what, std::uint64_t ranges);
 

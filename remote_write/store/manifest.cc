@@ -10,7 +10,6 @@
 namespace wiregauge::store {
 namespace {
 
-constexpr std::string_view kName = "wiregauge-store ";
 constexpr std::string_view kFirstLine = "wiregauge-store 1\n";
 
 // The space-separated words of one line.
@@ -85,17 +84,14 @@ std::string RenderManifest(const Manifest& manifest) {
 }
 
 Result<Manifest> ParseManifest(std::string_view text) {
-  if (text.substr(0, kFirstLine.size()) != kFirstLine) {
-    // A newer program's folder must be left alone, not repaired.
-    const bool newer = text.substr(0, kName.size()) == kName && text.substr(kName.size(), 2) != "1\n" &&
-                       text.find("\nchecksum ") != std::string_view::npos;
-    return Error{newer ? Code::kUnsupported : Code::kCorrupt,
-                 "manifest: the first line is not \"wiregauge-store 1\": another version's, or damaged"};
-  }
   const std::size_t sum_at = text.rfind("checksum ");
-  if (sum_at == std::string_view::npos || text[sum_at - 1] != '\n' ||
+  if (sum_at == std::string_view::npos ||
       text.substr(sum_at) != fmt::format("checksum {:016x}\n", Checksum(AsBytes(text.substr(0, sum_at))))) {
     return Error{Code::kCorrupt, "manifest: checksum fails"};
+  }
+  if (text.substr(0, kFirstLine.size()) != kFirstLine) {  // another version's folder must be left alone, not repaired
+    return Error{Code::kUnsupported,
+                 "manifest: the first line is not \"wiregauge-store 1\", but the checksum is right"};
   }
   Manifest manifest;
   std::string_view rest = text.substr(kFirstLine.size(), sum_at - kFirstLine.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "remote_write/store/checksum.h"
 
@@ -47,7 +48,8 @@ bool DecodeHeader(Bytes segment, LogKind kind, std::uint64_t number, SegmentHead
 // Finds records in a segment's bytes.
 class RecordFinder {
  public:
-  RecordFinder(Bytes segment, std::uint64_t number) : segment_(segment), number_(number) {}
+  RecordFinder(Bytes segment, std::size_t used, std::uint64_t number)
+      : segment_(segment), used_(used), number_(number) {}
 
   // The payload of the good record at `offset`, whose magic is there.
   bool RecordAt(std::uint64_t offset, Bytes& payload) {
@@ -67,20 +69,32 @@ class RecordFinder {
   std::uint64_t NextRecord(std::uint64_t offset) {
     Bytes ignored;
     const std::uint64_t hashed_max = hashed_ + 8 * segment_.size();
-    for (offset += 8; offset + kRecordHeaderBytes <= segment_.size() && hashed_ < hashed_max; offset += 8) {
-      if (RecordAt(offset, ignored)) return offset;
+    for (offset += 8; offset + kRecordHeaderBytes <= used_ && hashed_ < hashed_max; offset += 8) {
+      std::uint32_t magic = 0;
+      std::memcpy(&magic, segment_.data() + offset, sizeof(magic));
+      if (magic == kRecordMagic && RecordAt(offset, ignored)) return offset;
     }
     return segment_.size();
   }
 
  private:
   Bytes segment_;
+  std::size_t used_;  // nothing but zeros from here on
   std::uint64_t number_;
   std::uint64_t hashed_ = 0;
 };
 
-bool AllZeros(Bytes bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+// The size without the zeros at the end: what a segment reserved and never used.
+std::size_t UsedBytes(Bytes segment) {
+  std::size_t used = segment.size();
+  const auto word_before = [&] {
+    std::uint64_t word = 0;
+    std::memcpy(&word, segment.data() + used - sizeof(word), sizeof(word));
+    return word;
+  };
+  while (used >= sizeof(std::uint64_t) && word_before() == 0) used -= sizeof(std::uint64_t);
+  while (used > 0 && segment[used - 1] == 0) --used;
+  return used;
 }
 
 }  // namespace
@@ -88,7 +102,8 @@ bool AllZeros(Bytes bytes) {
 Result<SegmentScan> ScanSegment(Bytes segment, LogKind kind, std::uint64_t number, const RecordVisitor& visit) {
   SegmentScan scan;
   scan.header_ok = DecodeHeader(segment, kind, number, scan.header);
-  RecordFinder finder(segment, number);
+  const std::size_t used = UsedBytes(segment);
+  RecordFinder finder(segment, used, number);
   std::uint64_t offset = kSegmentHeaderBytes;
   scan.end = std::min<std::uint64_t>(offset, segment.size());
   while (offset < segment.size()) {
@@ -106,7 +121,7 @@ Result<SegmentScan> ScanSegment(Bytes segment, LogKind kind, std::uint64_t numbe
     offset += RecordBytes(payload.size());
     scan.end = std::min<std::uint64_t>(offset, segment.size());
   }
-  if (!AllZeros(segment.subspan(scan.end))) scan.torn_bytes = segment.size() - scan.end;
+  if (used > scan.end) scan.torn_bytes = used - scan.end;
   return scan;
 }
 
@@ -153,6 +168,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& files, 
   if (allocate) static_cast<void>((*file)->Allocate(kSegmentBytesWanted).has_value());
   const std::string bytes = EncodeHeader(kind, header);
   if (auto done = (*file)->WriteAt(0, AsBytes(bytes)); !done) return done.error();
+  // A power cut must not leave records without their header.
+  if (auto done = (*file)->Sync(); !done) return Error{Code::kIo, done.error().message};
   if (auto done = files.SyncFolder(folder); !done) return done.error();
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(*file), header.number, bytes.size()));
 }

@@ -89,7 +89,7 @@ class SegmentWriter {
   std::unique_ptr<File> file_;
   std::uint64_t number_;
   std::uint64_t offset_;
-  bool dirty_ = true;  // the header is
+  bool dirty_ = false;
 };
 
 }  // namespace wiregauge::store

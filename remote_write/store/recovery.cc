@@ -71,6 +71,14 @@ Result<bool> EmbeddedStore::LoadManifest() {
     any = any || !names->empty();
   }
   if (any && !text) ReportDamage("manifest: missing", 1);
+  if (any) {
+    const auto segments = ListSegments(files_, wal_folder_, LogKind::kWal);
+    if (segments && !segments->empty()) manifest_.first_segment = segments->front();
+  }
+  // Before any other file: from now on a missing manifest means that it was lost.
+  if (!any && !text) {
+    if (auto done = WriteManifest(manifest_); !done) return done.error();
+  }
   return any;
 }
 
@@ -141,7 +149,7 @@ Status EmbeddedStore::ReplayLog(const std::function<Status(Bytes)>& on_catalogue
       if (auto done = files_.Remove(wal_folder_ + "/" + SegmentName(LogKind::kWal, number)); !done) return done;
       continue;
     }
-    if (number > expected && expected > 1) ReportDamage("write-ahead log: segments are missing", number - expected);
+    if (number > expected) ReportDamage("write-ahead log: segments are missing", number - expected);
     Result<SegmentHeader> next = Error{Code::kNotFound, "the last segment"};
     if (i + 1 < numbers->size()) next = ReadSegmentHeader(files_, wal_folder_, LogKind::kWal, (*numbers)[i + 1]);
     SegmentPlace place{number, i + 1 == numbers->size(), next && next->number == number + 1 ? next->previous_bytes : 0};
@@ -200,14 +208,23 @@ Result<std::uint64_t> EmbeddedStore::ReplaySegment(const SegmentPlace& place,
   return scan->end;
 }
 
+// A record holds the batches of one group of writers.
 Status EmbeddedStore::ReplayRecord(Bytes payload, const std::function<Status(Bytes)>& on_catalogue) {
   BatchView batch;
+  ByteReader in(payload);
   const auto bad = [](const SeriesSample& each) { return each.series == 0 || each.series > kSeriesIdMax; };
-  if (!DecodeBatch(payload, batch) || std::any_of(batch.samples.begin(), batch.samples.end(), bad)) {
-    ReportDamage("write-ahead log: a record with a good checksum does not decode", 1);
-    return {};
+  while (in.remaining() > 0) {
+    if (!DecodeBatch(in, batch) || std::any_of(batch.samples.begin(), batch.samples.end(), bad)) {
+      ReportDamage("write-ahead log: a record with a good checksum does not decode", 1);
+      return {};
+    }
+    if (auto done = ReplayBatch(batch, on_catalogue); !done) return done;
   }
   ++replayed_records_;
+  return {};
+}
+
+Status EmbeddedStore::ReplayBatch(const BatchView& batch, const std::function<Status(Bytes)>& on_catalogue) {
   std::vector<std::string> entries;
   for (const Bytes entry : batch.catalogue) {
     if (auto done = on_catalogue(entry); !done) return done;

@@ -4,12 +4,15 @@
 #include <vector>
 
 #include "base/log.h"
+#include "remote_write/store/wal_batch.h"
 
 namespace wiregauge::store {
 namespace {
 
-// A group is written once it has this much: bounds the buffer and how long a writer waits for others.
+// A group is written once it has this much: bounds how long a writer waits for others. With one more batch, of at most
+// 11 MiB (wal_batch.h), it stays a record.
 constexpr std::size_t kGroupBytesWanted = 4UL << 20;
+static_assert(kGroupBytesWanted + kRecordCatalogueBytesMax + 24 * kRecordSamplesMax <= kRecordBytesMax);
 
 }  // namespace
 
@@ -75,10 +78,15 @@ Status Wal::WriteGroup(const std::deque<Request*>& group) {
   if (writer_ == nullptr || writer_->offset() >= kSegmentBytesWanted) {
     if (auto done = NextSegment(); !done) return done;
   }
-  group_.clear();
-  for (const Request* request : group) {
-    AppendRecord(group_, request->record, writer_->number(), writer_->offset() + group_.size());
+  // One record for all: after a power cut it is there or it is not, and is never mistaken for damage in between.
+  Bytes payload = group.front()->record;
+  if (group.size() > 1) {
+    joined_.clear();
+    for (const Request* request : group) joined_ += AsText(request->record);
+    payload = AsBytes(joined_);
   }
+  group_.clear();
+  AppendRecord(group_, payload, writer_->number(), writer_->offset());
   untouched_ = false;
   if (auto done = writer_->Write(AsBytes(group_)); !done) return WriteFailed(done.error());
   writer_bytes_ = writer_->offset();
@@ -142,6 +150,13 @@ Error Wal::WriteFailed(const Error& error) {
 Error Wal::BreakBecause(const Error& error) {
   Break(error.message);
   return {Code::kUnavailable, broken_reason()};
+}
+
+void Wal::Close() {
+  if (writer_ == nullptr || !broken_reason().empty()) return;
+  if (auto done = writer_->Close(); !done)
+    log::Warn("store", "Closing the log failed", {{"error", done.error().message}});
+  writer_.reset();
 }
 
 void Wal::Break(const std::string& reason) {

@@ -35,9 +35,9 @@ class Wal {
   // Begins a new segment. Call once, before Commit.
   Status Start(SegmentHeader header, std::shared_ptr<Head> head);
 
-  // Appends one record (a batch's bytes, at most kRecordBytesMax) as durably as configured, and its entries to the
-  // catalogue. Returns the head that its samples belong to, entered: the caller inserts and calls Leave. Errors are
-  // kUnavailable: then nothing of the record is promised.
+  // Appends one batch (what EncodeBatch made) as durably as configured, and its entries to the catalogue. Returns the
+  // head that its samples belong to, entered: the caller inserts and calls Leave. Errors are kUnavailable: then nothing
+  // of the record is promised.
   Result<std::shared_ptr<Head>> Commit(Bytes record, std::span<const std::string> entries);
 
   // From the returned segment on, records belong to `next`.
@@ -45,6 +45,9 @@ class Wal {
 
   // Syncs what was written; for Durability::kInterval, periodically.
   void SyncWritten();
+
+  // For a clean stop, when nobody writes any more: gives back what the segment reserved.
+  void Close();
 
   // Ends the log as a failed sync does; for failures elsewhere that put stored data in doubt.
   void Break(const std::string& reason);
@@ -94,7 +97,7 @@ class Wal {
   // Used by the leader only.
   std::unique_ptr<SegmentWriter> writer_;  // null after a full disk, until the next write
   SegmentHeader next_;                     // the segment to create when there is no writer
-  std::string group_;                      // scratch
+  std::string group_, joined_;             // scratch
   std::atomic<std::uint64_t> writer_bytes_{0};
   std::atomic<bool> untouched_{true};
   std::atomic<std::uint64_t> syncs_{0};

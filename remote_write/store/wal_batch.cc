@@ -81,10 +81,9 @@ void EncodeBatch(std::span<const std::string> catalogue, std::span<const SeriesS
   out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
-bool DecodeBatch(Bytes payload, BatchView& out) {
+bool DecodeBatch(ByteReader& in, BatchView& out) {
   out.catalogue.clear();
   out.samples.clear();
-  ByteReader in(payload);
   if (in.Read<std::uint8_t>() != kBatchVersion) return false;
   const std::uint64_t entries = in.Varint();
   if (!in.ok() || entries > in.remaining()) return false;
@@ -101,7 +100,7 @@ bool DecodeBatch(Bytes payload, BatchView& out) {
     if (!GetSample(in, sample)) return false;
     out.samples.push_back(sample);
   }
-  return in.remaining() == 0;
+  return true;
 }
 
 }  // namespace wiregauge::store

@@ -29,7 +29,7 @@ struct BatchView {
   std::vector<SeriesSample> samples;
 };
 
-// Replaces `out`. False on bytes that EncodeBatch does not write.
-bool DecodeBatch(Bytes payload, BatchView& out);
+// Reads one batch and replaces `out`; what follows stays unread. False on bytes that EncodeBatch does not write.
+bool DecodeBatch(ByteReader& in, BatchView& out);
 
 }  // namespace wiregauge::store
