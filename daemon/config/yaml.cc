@@ -110,7 +110,7 @@ class TreeBuilder : public YAML::EventHandler {
     } else {
       // yaml-cpp places a missing value at the token after it: the next line, or the end of the file.
       if (node.type == YamlNode::Type::kNull) node.where = parent.key.where;
-      parent.node.entries.emplace_back(std::move(parent.key), std::move(node));
+      parent.node.entries.push_back({.key = std::move(parent.key), .value = std::move(node)});
       parent.has_key = false;
     }
   }

@@ -4,22 +4,23 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 
 namespace wiregauge::config {
 
+struct YamlEntry;
+
 struct YamlNode {
   enum class Type { kNull, kScalar, kList, kMap };
 
   Type type = Type::kNull;
-  std::string where;                                   // "file:line:column", from 1
-  std::string scalar;                                  // kScalar
-  bool quoted = false;                                 // kScalar: "true" in quotes is text, not a boolean
-  std::vector<YamlNode> items;                         // kList
-  std::vector<std::pair<YamlNode, YamlNode>> entries;  // kMap: scalar keys, each once, in order
+  std::string where;               // "file:line:column", from 1
+  std::string scalar;              // kScalar
+  bool quoted = false;             // kScalar: "true" in quotes is text, not a boolean
+  std::vector<YamlNode> items;     // kList
+  std::vector<YamlEntry> entries;  // kMap: scalar keys, each once, in order
 
   [[nodiscard]] const YamlNode* Find(std::string_view key) const;
   // "file:line:column: sentence".
@@ -31,6 +32,11 @@ struct YamlNode {
   [[nodiscard]] Result<std::vector<std::string>> TextList(std::string_view what) const;
   // An error naming the first key that is not one of `known`; `what` names the map, or is empty for the document.
   [[nodiscard]] Status OnlyKeys(const std::vector<std::string_view>& known, std::string_view what) const;
+};
+
+struct YamlEntry {
+  YamlNode key;
+  YamlNode value;
 };
 
 // Files larger than this are somebody's mistake.

@@ -193,8 +193,8 @@ Status ParseHeaders(const YamlNode& node, std::vector<std::pair<std::string, std
   if (const Status map = node.type == YamlNode::Type::kMap ? Status() : node.OnlyKeys({}, "headers"); !map) return map;
   for (const auto& [key, value] : node.entries) {
     const auto& known = KnownHeaders();
-    const auto found =
-        std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry.first == key.scalar; });
+    const std::string& name = key.scalar;  // clang 14 captures no structured binding
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry.first == name; });
     if (found == known.end()) return key.Wrong(fmt::format("header \"{}\" cannot be configured", key.scalar));
     const Result<std::string> text = value.Text(key.scalar);
     if (!text) return text.error();
