@@ -40,7 +40,8 @@ void CoverageMetrics::Collect(Now now, Snapshot& snapshot, std::unordered_set<id
       Point point;
       AddLabel("service_name", service.name, point.labels);
       AddLabel("service_namespace", service.service_namespace, point.labels);
-      point.value = static_cast<double>(sum.parsed_bytes) / static_cast<double>(sum.carried_bytes);
+      // Bytes that were sent and never acknowledged are parsed and not carried.
+      point.value = std::min(1.0, static_cast<double>(sum.parsed_bytes) / static_cast<double>(sum.carried_bytes));
       ratio.points.push_back(std::move(point));
     }
     for (std::size_t i = 0; i < reasons_.size(); ++i) {
