@@ -15,8 +15,8 @@
 
 namespace wiregauge::aggregate {
 
-// Payload bytes of one service since the last Add. They may come in any order and by any thread's turn; the ratio may
-// pass 1 for a moment when the parsed bytes are told before the carried ones.
+// Payload bytes of one service since the last Add, in any order. The ratio is cut at 1: what was sent and never
+// acknowledged is parsed and not carried.
 struct CoverageDelta {
   std::uint64_t carried_bytes = 0;  // by the kernel's own count, both directions
   std::uint64_t parsed_bytes = 0;   // of messages that were decoded
