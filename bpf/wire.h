@@ -181,12 +181,9 @@ struct wg_socket_owner {
 
 #define WG_SCOPES 16 /* cgroup folders; a fixed array, so that the program can look through it */
 
-/* ---- per-CPU counters ---- */
+/* ---- per-CPU counters: what was lost. What was told, the reader counts. ---- */
 
 enum wg_counter {
-	WG_COUNT_OPEN_RECORDS,
-	WG_COUNT_DATA_RECORDS,
-	WG_COUNT_CLOSE_RECORDS,
 	WG_LOST_OPEN_RING_FULL,
 	WG_LOST_DATA_RING_FULL,
 	WG_LOST_CLOSE_RING_FULL,

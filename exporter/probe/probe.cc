@@ -89,9 +89,6 @@ struct CounterInfo {
 };
 
 constexpr CounterInfo kCounters[] = {
-    {WG_COUNT_OPEN_RECORDS, "kernel_open", ""},
-    {WG_COUNT_DATA_RECORDS, "kernel_data", ""},
-    {WG_COUNT_CLOSE_RECORDS, "kernel_close", ""},
     {WG_LOST_OPEN_RING_FULL, "kernel_open", "ring_full"},
     {WG_LOST_DATA_RING_FULL, "kernel_data", "ring_full"},
     {WG_LOST_CLOSE_RING_FULL, "kernel_close", "ring_full"},
@@ -104,6 +101,8 @@ constexpr CounterInfo kCounters[] = {
     {WG_LOST_TUPLES_FULL, "kernel_tuple", "map_full"},
 };
 static_assert(std::size(kCounters) == WG_COUNTERS, "every kernel counter has a name");
+static_assert(std::is_same_v<Record, std::variant<OpenRecord, DataRecord, CloseRecord>>,
+              "Counters() names them in order");
 
 bpf_program* FindProgram(const Skeleton& skeleton, const char* name) {
   return bpf_object__find_program_by_name(skeleton->obj, name);
@@ -197,6 +196,7 @@ class AttachedProbe final : public Probe {
   const Handler* handler_ = nullptr;
   std::size_t records_left_ = 0;
   std::uint64_t corrupt_records_ = 0;
+  std::array<std::uint64_t, std::variant_size_v<Record>> records_told_{};
 };
 
 Status AttachedProbe::AttachToCgroups(bpf_program* program) {
@@ -278,6 +278,7 @@ Status AttachedProbe::Begin(const Options& options) {
 int AttachedProbe::Take(Bytes bytes) {
   const auto record = DecodeRecord(bytes);
   if (record) {
+    ++records_told_[record->index()];
     (*handler_)(*record);
   } else {
     ++corrupt_records_;
@@ -344,7 +345,9 @@ Result<TcpDrain> AttachedProbe::DrainTcp() {
 std::vector<KernelCounter> AttachedProbe::Counters() const {
   const int cpus = libbpf_num_possible_cpus();
   std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(std::max(cpus, 1)));
-  std::vector<KernelCounter> out;
+  std::vector<KernelCounter> out = {{"kernel_open", "", records_told_[0]},
+                                    {"kernel_data", "", records_told_[1]},
+                                    {"kernel_close", "", records_told_[2]}};
   for (const CounterInfo& info : kCounters) {
     const std::uint32_t key = info.counter;
     std::uint64_t sum = 0;
