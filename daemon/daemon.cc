@@ -146,7 +146,6 @@ Status Daemon::StartPlanes() {
     } else {
       // The sink is worth running without the exporter: interface.md.
       log::Error("exporter", "off", {{"reason", report.error().message}});
-      planes_.exporter = nullptr;
     }
   }
   if (planes_.sink != nullptr) {

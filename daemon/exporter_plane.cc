@@ -35,7 +35,10 @@ void AddBlindSpots(Report& report) {
 
 Result<Report> BpfExporterPlane::Start() {
   auto started = exporter::Exporter::Start(options_);
-  if (!started) return started.error();
+  if (!started) {
+    failed_ = probe::Probe::Unattached(started.error().message);
+    return started.error();
+  }
   exporter_ = *std::move(started);
   Report report;
   AddScopes(exporter_->scopes(), report);
@@ -47,7 +50,11 @@ Result<Report> BpfExporterPlane::Start() {
 }
 
 void BpfExporterPlane::Collect(aggregate::Snapshot& out) {
-  if (exporter_) exporter_->Collect(out);
+  if (exporter_) {
+    exporter_->Collect(out);
+  } else {
+    exporter::CollectPrograms(failed_, out);
+  }
 }
 
 void BpfExporterPlane::Stop() { exporter_.reset(); }

@@ -16,7 +16,8 @@ class BpfExporterPlane final : public ExporterPlane {
   explicit BpfExporterPlane(exporter::Options options) : options_(std::move(options)) {}
 
   Result<Report> Start() override;
-  [[nodiscard]] bool ready() const override { return exporter_ != nullptr; }
+  // An exporter that could not attach keeps nobody waiting: it says so in its metrics.
+  [[nodiscard]] bool ready() const override { return exporter_ != nullptr || !failed_.empty(); }
   void Collect(aggregate::Snapshot& out) override;
   void Stop() override;
   Report Doctor() override;
@@ -25,6 +26,7 @@ class BpfExporterPlane final : public ExporterPlane {
  private:
   exporter::Options options_;
   std::unique_ptr<exporter::Exporter> exporter_;
+  std::vector<probe::ProgramReport> failed_;  // when Start could not attach
 };
 
 }  // namespace wiregauge::daemon

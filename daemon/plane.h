@@ -29,7 +29,8 @@ class ExporterPlane {
  public:
   virtual ~ExporterPlane() = default;
 
-  // Attaches. What could not be attached is in the report, not an error; an Error means that nothing runs.
+  // Attaches. What could not be attached is in the report, not an error; an Error means that nothing runs, and that
+  // Collect says so from then on.
   virtual Result<Report> Start() = 0;
   [[nodiscard]] virtual bool ready() const = 0;
   // Appends families. Must be quick: it runs inside a scrape.

@@ -33,14 +33,8 @@ void AddPoint(Family& family, std::initializer_list<std::pair<std::string_view, 
   family.points.push_back(std::move(point));
 }
 
-void CollectPrograms(const probe::Probe& probe, aggregate::Snapshot& out) {
+void CollectRunTimes(const probe::Probe& probe, aggregate::Snapshot& out) {
   constexpr double kNanoseconds = 1e9;
-  Family attached = MakeFamily("wiregauge_bpf_program_attached", "", FamilyType::kGauge,
-                               "Whether a BPF program is attached (1) or what it measures is missing (0).");
-  for (const probe::ProgramReport& program : probe.programs()) {
-    // The back-fill runs once and is taken down again: having run is being attached.
-    AddPoint(attached, {{"program", program.name}}, program.attached ? 1 : 0);
-  }
   Family run_time = MakeFamily("wiregauge_bpf_program_run_time_seconds", "seconds", FamilyType::kCounter,
                                "Time spent in a BPF program, as the kernel counts.");
   Family runs = MakeFamily("wiregauge_bpf_program_runs", "", FamilyType::kCounter, "Runs of a BPF program.");
@@ -50,13 +44,22 @@ void CollectPrograms(const probe::Probe& probe, aggregate::Snapshot& out) {
     AddPoint(run_time, {{"program", program.name}}, static_cast<double>(program.run_ns) / kNanoseconds);
     AddPoint(runs, {{"program", program.name}}, static_cast<double>(program.runs));
   }
-  out.push_back(std::move(attached));
   if (run_time.points.empty()) return;
   out.push_back(std::move(run_time));
   out.push_back(std::move(runs));
 }
 
 }  // namespace
+
+void CollectPrograms(const std::vector<probe::ProgramReport>& programs, aggregate::Snapshot& out) {
+  Family attached = MakeFamily("wiregauge_bpf_program_attached", "", FamilyType::kGauge,
+                               "Whether a BPF program is attached (1) or what it measures is missing (0).");
+  // The back-fill runs once and is taken down again: having run is being attached.
+  for (const probe::ProgramReport& program : programs) {
+    AddPoint(attached, {{"program", program.name}}, program.attached ? 1 : 0);
+  }
+  out.push_back(std::move(attached));
+}
 
 Exporter::Exporter(const Options& options, std::string cgroup_mount)
     : pipeline_(options.match, {.proc = "/proc", .cgroup = std::move(cgroup_mount)},
@@ -123,7 +126,8 @@ void Exporter::Collect(aggregate::Snapshot& out) {
 }
 
 void Exporter::CollectOwn(aggregate::Snapshot& out) const {
-  CollectPrograms(*probe_, out);
+  CollectPrograms(probe_->programs(), out);
+  CollectRunTimes(*probe_, out);
   Family passed =
       MakeFamily("wiregauge_events", "", FamilyType::kCounter, "Events that passed a stage of the exporter.");
   Family lost = MakeFamily("wiregauge_events_lost", "", FamilyType::kCounter,

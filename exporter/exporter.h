@@ -26,6 +26,9 @@ struct Options {
   std::vector<std::string> keep_capabilities;
 };
 
+// wiregauge_bpf_program_attached, also for an exporter that could not start.
+void CollectPrograms(const std::vector<probe::ProgramReport>& programs, aggregate::Snapshot& out);
+
 // Thread-safe.
 class Exporter {
  public:

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -33,9 +34,13 @@ int KeepWords(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
+// The first line that is about a program: the limit on locked memory has not bound BPF since Linux 5.11.
 std::string FirstWords() {
-  std::string words = libbpf_words.substr(0, libbpf_words.find('\n'));
-  return words.empty() ? "no reason given" : words;
+  std::istringstream lines(libbpf_words);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.find("RLIMIT_MEMLOCK") == std::string::npos) return line;
+  }
+  return "no reason given";
 }
 
 struct SkeletonCloser {
@@ -401,6 +406,12 @@ Error MissingCapabilities(const Error& error) {
 }
 
 }  // namespace
+
+std::vector<ProgramReport> Probe::Unattached(const std::string& why) {
+  std::vector<ProgramReport> reports = ReportFor({}, "");
+  for (ProgramReport& report : reports) report.error = why;
+  return reports;
+}
 
 Result<std::unique_ptr<Probe>> Probe::Attach(const Options& options) {
   libbpf_set_print(KeepWords);

@@ -72,6 +72,8 @@ class Probe {
   // Loads, attaches and back-fills. kPermission with the missing capability when nothing can be attached. Programs that
   // are not required may be missing: see programs().
   static Result<std::unique_ptr<Probe>> Attach(const Options& options);
+  // The programs of a probe that could not attach, each with that reason.
+  static std::vector<ProgramReport> Unattached(const std::string& why);
   virtual ~Probe() = default;
 
   [[nodiscard]] virtual const std::vector<ProgramReport>& programs() const = 0;

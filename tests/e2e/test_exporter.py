@@ -243,6 +243,52 @@ class LossyLink(Checks):
             load.communicate()
 
 
+class WithoutRights(unittest.TestCase):
+    def test_the_sink_runs_and_the_page_says_what_is_off(self):
+        wiregauge = Wiregauge(exporter=True, remote_write=True)
+        wiregauge.arguments[:0] = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        with wiregauge:
+            off = wiregauge.wait_log(lambda lines: next((line for line in lines if "level=error" in line), None))
+            self.assertIn("CAP_BPF", off)
+            self.assertIn("CAP_NET_ADMIN", off)
+            wiregauge.wait_ready()
+            attached = wiregauge.metrics().matching("wiregauge_bpf_program_attached")
+            self.assertGreaterEqual(len(attached), 6)
+            self.assertEqual({value for _, value in attached}, {0})
+
+    def test_rights_are_given_up_after_attach(self):
+        with netns_pair.Cgroup() as cgroup, Wiregauge(f"--exporter.cgroup={cgroup.path}", exporter=True) as wiregauge:
+            folder = f"/proc/{wiregauge.process.pid}/task"
+            for task in os.listdir(folder):
+                with open(f"{folder}/{task}/status") as status:
+                    effective = int(next(line for line in status if line.startswith("CapEff:")).split()[1], 16)
+                for bit, name in ((12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON")):
+                    self.assertFalse(effective >> bit & 1, f"thread {task} keeps {name}")
+            self.assertEqual({value for _, value in wiregauge.metrics().matching("wiregauge_bpf_program_attached")}, {1})
+
+    def test_doctor_says_yes_and_no(self):
+        with netns_pair.Cgroup() as cgroup:
+            command = [os.environ["WIREGAUGE_BIN"], "doctor", f"--exporter.cgroup={cgroup.path}"]
+            yes = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(yes.returncode, 0, yes.stdout + yes.stderr)
+            self.assertNotIn("MISSING", yes.stdout)
+            no = subprocess.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command], capture_output=True,
+                                text=True)
+            self.assertEqual(no.returncode, 1)
+            self.assertIn("MISSING  CAP_BPF", no.stdout)
+
+    def test_explain_knows_inside_from_outside(self):
+        with netns_pair.Cgroup() as cgroup, netns_pair.NetnsPair() as pair:
+            inside = pair.a.start(["sleep", "60"], cgroup)
+            for pid, verdict in ((inside.pid, "observed: it is in"), (os.getpid(), "not observed")):
+                said = subprocess.run([os.environ["WIREGAUGE_BIN"], "explain", "--pid", str(pid),
+                                       f"--exporter.cgroup={cgroup.path}"], capture_output=True, text=True)
+                self.assertEqual(said.returncode, 0, said.stderr)
+                self.assertIn(f"verdict      {verdict}", said.stdout)
+            inside.kill()
+            inside.wait()
+
+
 class Pages(unittest.TestCase):
     def test_promtool_has_nothing_to_say(self):
         with contextlib.ExitStack() as stack:
