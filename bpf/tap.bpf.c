@@ -95,45 +95,64 @@ struct segment {
 	bool sent;
 };
 
-/* One record of at most `room` captured bytes. */
+/* One record of the first `length` (1 to room) bytes of a segment, all of them captured. */
 #define DEFINE_PIECE(name, room)                                                                   \
-	static __noinline int name(struct __sk_buff *skb, const struct segment *s, __u64 id,       \
-				   __u64 captured_and_length)                                      \
+	static __noinline int name(struct __sk_buff *skb, const struct segment *s, __u64 id, __u32 length) \
 	{                                                                                          \
-		__u32 captured = captured_and_length >> 32, length = captured_and_length;          \
 		struct wg_data *r;                                                                 \
                                                                                                    \
 		if (!s)                                                                            \
 			return 0;                                                                  \
 		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (room), 0);                            \
-		if (!r) {                                                                          \
-			count(WG_LOST_DATA_RING_FULL, 1);                                          \
-			count(WG_LOST_BYTES_RING_FULL, length);                                    \
-			return 0;                                                                  \
-		}                                                                                  \
+		if (!r)                                                                            \
+			return lose_data(length);                                                  \
 		fill_header(&r->header, WG_RECORD_DATA, id, s->now);                               \
 		r->header.flags = s->sent ? WG_DATA_SENT : 0;                                      \
 		r->seq = s->seq;                                                                   \
 		r->length = length;                                                                \
-		r->tail_size = 0;                                                                  \
-		captured = ((captured - 1) & ((room) - 1)) + 1;                                    \
-		if (bpf_skb_load_bytes(skb, s->offset, r + 1, captured))                         \
-			captured = 0;                                                              \
-		r->header.captured = captured;                                                     \
-		if (captured < length && length >= sizeof(r->tail)) {                              \
-			if (!bpf_skb_load_bytes(skb, s->offset + length - sizeof(r->tail),         \
-						r->tail, sizeof(r->tail))) {                       \
-				r->tail_size = sizeof(r->tail);                                    \
-				r->header.flags |= WG_DATA_TAIL;                                   \
-			}                                                                          \
-		}                                                                                  \
+		length = ((length - 1) & ((room) - 1)) + 1;                                        \
+		r->header.captured = bpf_skb_load_bytes(skb, s->offset, r + 1, length) ? 0 : length; \
 		bpf_ringbuf_submit(r, wake_flags(s->now));                                         \
 		return 1;                                                                          \
 	}
 
+static __always_inline int lose_data(__u32 length)
+{
+	count(WG_LOST_DATA_RING_FULL, 1);
+	count(WG_LOST_BYTES_RING_FULL, length);
+	return 0;
+}
+
+DEFINE_PIECE(tiny_piece, WG_CAPTURE_TINY)
 DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
 DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
 DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
+
+/* The last bytes and the head of what is left of a segment (more than both) that is not captured whole. */
+static __noinline int head_and_tail(struct __sk_buff *skb, const struct segment *s, __u64 id)
+{
+	struct wg_data *r;
+	__u8 *room;
+
+	if (!s)
+		return 0;
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + WG_CAPTURE_SMALL, 0);
+	if (!r)
+		return lose_data(s->length);
+	room = (__u8 *)(r + 1);
+	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
+	r->header.flags = WG_DATA_TAIL | (s->sent ? WG_DATA_SENT : 0);
+	r->seq = s->seq;
+	r->length = s->length;
+	r->header.captured = WG_CAPTURE_HEAD;
+	if (bpf_skb_load_bytes(skb, s->offset + s->length - WG_TAIL_BYTES, room, WG_TAIL_BYTES) ||
+	    bpf_skb_load_bytes(skb, s->offset, room + WG_TAIL_BYTES, WG_CAPTURE_HEAD)) {
+		r->header.flags &= ~WG_DATA_TAIL;
+		r->header.captured = 0;
+	}
+	bpf_ringbuf_submit(r, wake_flags(s->now));
+	return 1;
+}
 
 /* What tell_large needs beside the packet, in one word: a global function has five arguments. */
 struct large {
@@ -160,22 +179,21 @@ __noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq,
 	for (int i = 0; i < WG_CAPTURE_PIECES - 1; i++) {
 		if (s.length <= WG_CAPTURE_LARGE || captured >= what.budget)
 			break;
-		large_piece(skb, &s, id, (__u64)WG_CAPTURE_LARGE << 32 | WG_CAPTURE_LARGE);
+		large_piece(skb, &s, id, WG_CAPTURE_LARGE);
 		captured += WG_CAPTURE_LARGE;
 		s.seq += WG_CAPTURE_LARGE;
 		s.offset += WG_CAPTURE_LARGE;
 		s.length -= WG_CAPTURE_LARGE;
 	}
-	if (s.length <= WG_CAPTURE_LARGE && captured < what.budget) {
-		if (s.length <= WG_CAPTURE_MEDIUM)
-			medium_piece(skb, &s, id, (__u64)s.length << 32 | s.length);
-		else
-			large_piece(skb, &s, id, (__u64)s.length << 32 | s.length);
-		return captured + s.length;
-	}
-	small_piece(skb, &s, id,
-		    (__u64)(s.length < WG_CAPTURE_HEAD ? s.length : WG_CAPTURE_HEAD) << 32 | s.length);
-	return captured;
+	if (s.length <= WG_CAPTURE_SMALL)
+		small_piece(skb, &s, id, s.length);
+	else if (s.length > WG_CAPTURE_LARGE || captured >= what.budget)
+		return captured + head_and_tail(skb, &s, id) * WG_CAPTURE_HEAD;
+	else if (s.length <= WG_CAPTURE_MEDIUM)
+		medium_piece(skb, &s, id, s.length);
+	else
+		large_piece(skb, &s, id, s.length);
+	return captured + s.length;
 }
 
 /* All of a segment; only its head and tail when the other side has been silent for long. */
@@ -190,7 +208,10 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 	}
 	if (s->length <= WG_CAPTURE_SMALL) {
 		f->burst_bytes += s->length;
-		small_piece(skb, s, c->id, (__u64)s->length << 32 | s->length);
+		if (s->length <= WG_CAPTURE_TINY)
+			tiny_piece(skb, s, c->id, s->length);
+		else
+			small_piece(skb, s, c->id, s->length);
 		return;
 	}
 	what.budget = f->burst_bytes < WG_CAPTURE_BURST ? WG_CAPTURE_BURST - f->burst_bytes : 0;
@@ -276,29 +297,30 @@ static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct 
  * Payload that reaches a listening socket: with a deferred accept, or when the third ACK of the handshake was lost, the
  * first data makes the connection and is never seen on the connection's own socket.
  */
+#define EARLY_ROOM (WG_CAPTURE_LARGE - sizeof(struct wg_before_accept))
+
 static __noinline int tell_before_accept(struct __sk_buff *skb, const struct segment *s, __u64 id)
 {
+	struct wg_before_accept *where;
 	struct wg_data *r;
 	__u32 n;
 
 	if (!s || !s->length || !looks_decodable(skb, s))
 		return 0;
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + WG_CAPTURE_LARGE, 0);
-	if (!r) {
-		count(WG_LOST_DATA_RING_FULL, 1);
-		count(WG_LOST_BYTES_RING_FULL, s->length);
-		return 0;
-	}
+	if (!r)
+		return lose_data(s->length);
 	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
 	r->header.flags = WG_DATA_BEFORE_ACCEPT;
 	r->seq = s->seq;
 	r->length = s->length;
-	r->local = s->destination;
-	r->remote = s->source;
-	r->tail_size = 0;
-	n = s->length < WG_CAPTURE_LARGE ? s->length : WG_CAPTURE_LARGE;
-	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) + 1;
-	r->header.captured = bpf_skb_load_bytes(skb, s->offset, r + 1, n) ? 0 : n;
+	where = (struct wg_before_accept *)(r + 1);
+	where->local = s->destination;
+	where->remote = s->source;
+	n = s->length < EARLY_ROOM ? s->length : EARLY_ROOM;
+	if (!n || n > EARLY_ROOM) /* known; the verifier wants to see it */
+		n = 1;
+	r->header.captured = bpf_skb_load_bytes(skb, s->offset, where + 1, n) ? 0 : n;
 	bpf_ringbuf_submit(r, wake_flags(s->now));
 	return 1;
 }

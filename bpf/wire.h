@@ -74,19 +74,25 @@ struct wg_open {
 };
 
 #define WG_DATA_SENT 1		/* flags of WG_RECORD_DATA: direction */
-#define WG_DATA_TAIL 2		/* tail[] holds the segment's last tail_size bytes */
-#define WG_DATA_BEFORE_ACCEPT 4 /* connection is the listener's; local and remote are set */
+#define WG_DATA_TAIL 2		/* the segment's last WG_TAIL_BYTES come first, in the room of the capture class */
+#define WG_DATA_BEFORE_ACCEPT 4 /* a struct wg_before_accept comes first, in the room of the capture class */
 
+#define WG_TAIL_BYTES 8
+
+/*
+ * What follows is what the flags announce, then `captured` payload bytes. Most records are small and there are many: what
+ * few need is not in all.
+ */
 struct wg_data {
 	struct wg_header header;
 	wg_u32 seq;
 	wg_u32 length;
+};
+
+/* `connection` is the listener's; these name the connection to come. */
+struct wg_before_accept {
 	struct wg_endpoint local;
 	struct wg_endpoint remote;
-	wg_u8 tail[8];
-	wg_u8 tail_size;
-	wg_u8 padding[7];
-	/* the captured bytes follow, in one of the capture classes below */
 };
 
 #define WG_CLOSE_RESET_SENT 1 /* flags of WG_RECORD_CLOSE */
@@ -100,12 +106,13 @@ struct wg_close {
  * A record's room for payload is one of these: a reserve needs a constant size before Linux 5.19. A larger segment comes
  * as several records.
  */
+#define WG_CAPTURE_TINY 64
 #define WG_CAPTURE_SMALL 256
 #define WG_CAPTURE_MEDIUM 1024
 #define WG_CAPTURE_LARGE 4096
 /* Payload captured of one direction until the other one speaks; beyond it only the head of each segment. */
 #define WG_CAPTURE_BURST 65536
-#define WG_CAPTURE_HEAD WG_CAPTURE_SMALL
+#define WG_CAPTURE_HEAD (WG_CAPTURE_SMALL - WG_TAIL_BYTES)
 /* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a declared gap. */
 #define WG_CAPTURE_PIECES 16
 
@@ -204,7 +211,8 @@ enum wg_counter {
 WG_STATIC_ASSERT(sizeof(struct wg_endpoint) == 20, "wg_endpoint");
 WG_STATIC_ASSERT(sizeof(struct wg_header) == 24, "wg_header");
 WG_STATIC_ASSERT(sizeof(struct wg_open) == 112, "wg_open");
-WG_STATIC_ASSERT(sizeof(struct wg_data) == 88, "wg_data");
+WG_STATIC_ASSERT(sizeof(struct wg_data) == 32, "wg_data");
+WG_STATIC_ASSERT(sizeof(struct wg_before_accept) == 40, "wg_before_accept");
 WG_STATIC_ASSERT(sizeof(struct wg_close) == 24, "wg_close");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_key) == 24, "wg_tcp_key");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 2 * 17), "wg_tcp_counters");

@@ -83,8 +83,8 @@ Result<std::unique_ptr<Exporter>> Exporter::Start(const Options& options) {
 
 Exporter::~Exporter() = default;  // the thread stops and is joined first: it is the last member
 
-bool Exporter::TakeBatch() {
-  return probe_->Consume(kBatch, [this](const probe::Record& record) { pipeline_.OnRecord(record); }) == kBatch;
+std::size_t Exporter::TakeBatch() {
+  return probe_->Consume(kBatch, [this](const probe::Record& record) { pipeline_.OnRecord(record); });
 }
 
 void Exporter::DrainTcp(std::uint64_t now_ns) {
@@ -99,14 +99,14 @@ void Exporter::DrainTcp(std::uint64_t now_ns) {
 
 void Exporter::Run(const std::stop_token& stop) {
   const int ready_fd = probe_->ready_fd();
-  bool more = false;
+  std::size_t taken = 0;
   while (!stop.stop_requested()) {
-    if (!more) {
+    if (taken < kBatch) {
       pollfd ready{ready_fd, POLLIN, 0};
-      poll(&ready, 1, kPollMs);
+      poll(&ready, 1, taken < kBusyRecords ? kPollMs : kBusyPollMs);
     }
     const std::scoped_lock lock(mutex_);
-    more = TakeBatch();
+    taken = TakeBatch();
     const std::uint64_t now_ns = MonotonicNanoseconds();
     if (now_ns - drained_ns_ < kDrainNs) continue;
     DrainTcp(now_ns);
@@ -116,7 +116,7 @@ void Exporter::Run(const std::stop_token& stop) {
 
 void Exporter::Collect(aggregate::Snapshot& out) {
   const std::scoped_lock lock(mutex_);
-  for (int batch = 0; batch < kBatchesPerScrape && TakeBatch(); ++batch) {
+  for (int batch = 0; batch < kBatchesPerScrape && TakeBatch() == kBatch; ++batch) {
   }
   const std::uint64_t now_ns = MonotonicNanoseconds();
   DrainTcp(now_ns);

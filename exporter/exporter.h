@@ -35,6 +35,10 @@ class Exporter {
   // Records are looked for at least this often: the age of a count when nothing asks for it. Each look costs some
   // 5 us; the kernel wakes us earlier when the ring is a quarter full.
   static constexpr int kPollMs = 20;
+  // And this often while much comes: a short turn each time disturbs the observed programs less than a long one now and
+  // then, which stops both ends of a conversation that share our CPU.
+  static constexpr int kBusyPollMs = 2;
+  static constexpr std::size_t kBusyRecords = 256;  // in one look
   // How often the kernel's TCP figures are drained when nobody scrapes: RTT is sampled once a second.
   static constexpr std::uint64_t kDrainNs = 1'000'000'000;
   // Records taken under one hold of the lock, so that a scrape waits 10 ms at most for a flood.
@@ -59,8 +63,8 @@ class Exporter {
   Exporter(const Options& options, std::string cgroup_mount);
 
   void Run(const std::stop_token& stop);
-  // With the lock held. True when more records may wait.
-  bool TakeBatch();
+  // With the lock held. How many records there were; kBatch: more may wait.
+  std::size_t TakeBatch();
   void DrainTcp(std::uint64_t now_ns);
   void CollectOwn(aggregate::Snapshot& out) const;
 

@@ -42,31 +42,41 @@ Result<Record> DecodeOpen(Bytes bytes) {
 }
 
 Result<Record> DecodeData(Bytes bytes) {
-  if (bytes.size() < sizeof(wg_data))
+  if (bytes.size() < sizeof(wg_data)) {
     return Corrupt(fmt::format("data of {} bytes, want {}", bytes.size(), sizeof(wg_data)));
+  }
   wg_data raw{};
   std::memcpy(&raw, bytes.data(), sizeof(wg_data));
-  const std::size_t room = bytes.size() - sizeof(wg_data);
-  if (raw.header.captured > room || raw.header.captured > raw.length || raw.header.captured > WG_CAPTURE_LARGE) {
-    return Corrupt(fmt::format("{} bytes captured of {}, room {}, max {}", raw.header.captured, raw.length, room,
-                               WG_CAPTURE_LARGE));
-  }
-  if (raw.tail_size > sizeof(raw.tail) || raw.tail_size > raw.length) {
-    return Corrupt(fmt::format("tail of {} bytes in a segment of {}", raw.tail_size, raw.length));
-  }
+  Bytes room = bytes.subspan(sizeof(wg_data));
   DataRecord data;
   data.connection = raw.header.connection;
   data.time_ns = raw.header.time_ns;
   data.direction = (raw.header.flags & WG_DATA_SENT) != 0 ? Direction::kSent : Direction::kReceived;
   data.seq = raw.seq;
   data.length = raw.length;
-  data.captured = bytes.subspan(sizeof(wg_data), raw.header.captured);
-  if ((raw.header.flags & WG_DATA_TAIL) != 0) data.tail = bytes.subspan(offsetof(wg_data, tail), raw.tail_size);
   data.before_accept = (raw.header.flags & WG_DATA_BEFORE_ACCEPT) != 0;
-  if (data.before_accept) {
-    data.local = ToEndpoint(raw.local);
-    data.remote = ToEndpoint(raw.remote);
+  const bool has_tail = (raw.header.flags & WG_DATA_TAIL) != 0;
+  const std::size_t before = (has_tail ? WG_TAIL_BYTES : 0) + (data.before_accept ? sizeof(wg_before_accept) : 0);
+  if (raw.header.captured > raw.length || raw.header.captured > WG_CAPTURE_LARGE ||
+      before + raw.header.captured > room.size()) {
+    return Corrupt(fmt::format("{} bytes captured of {}, after {} in a room of {}, max {}", raw.header.captured,
+                               raw.length, before, room.size(), WG_CAPTURE_LARGE));
   }
+  if (has_tail && raw.length < WG_TAIL_BYTES) {
+    return Corrupt(fmt::format("tail of {} bytes in a segment of {}", WG_TAIL_BYTES, raw.length));
+  }
+  if (has_tail) {
+    data.tail = room.first(WG_TAIL_BYTES);
+    room = room.subspan(WG_TAIL_BYTES);
+  }
+  if (data.before_accept) {
+    wg_before_accept where{};
+    std::memcpy(&where, room.data(), sizeof(where));
+    data.local = ToEndpoint(where.local);
+    data.remote = ToEndpoint(where.remote);
+    room = room.subspan(sizeof(where));
+  }
+  data.captured = room.first(raw.header.captured);
   return Record(data);
 }
 

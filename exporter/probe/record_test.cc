@@ -25,10 +25,10 @@ wg_data SmallData() {
   data.header.time_ns = 1234;
   data.seq = 0xfffffffe;
   data.length = 9000;
-  std::memcpy(data.tail, "\r\n0\r\n\r\n!", 8);
-  data.tail_size = 8;
   return data;
 }
+
+constexpr std::string_view kTail = "\r\n0\r\n\r\n!";
 
 TEST(Record, ContractIsTheSameOnBothSides) {
   const std::uint32_t bounds[] = {WG_TCP_BUCKET_BOUNDS_US};
@@ -38,7 +38,7 @@ TEST(Record, ContractIsTheSameOnBothSides) {
 }
 
 TEST(Record, DecodesData) {
-  const std::string bytes = Raw(SmallData()) + "GET" + std::string(253, 'x');
+  const std::string bytes = Raw(SmallData()) + std::string(kTail) + "GET" + std::string(245, 'x');
   const auto record = DecodeRecord(AsBytes(bytes));
   ASSERT_TRUE(record);
   const auto& data = std::get<DataRecord>(*record);
@@ -48,7 +48,7 @@ TEST(Record, DecodesData) {
   EXPECT_EQ(data.seq, 0xfffffffeU);
   EXPECT_EQ(data.length, 9000U);
   EXPECT_EQ(AsText(data.captured), "GET");
-  EXPECT_EQ(AsText(data.tail), "\r\n0\r\n\r\n!");
+  EXPECT_EQ(AsText(data.tail), kTail);
   EXPECT_FALSE(data.before_accept);
 }
 
@@ -86,8 +86,28 @@ TEST(Record, DecodesOpenAndClose) {
   EXPECT_FALSE(std::get<CloseRecord>(*closed).reset_sent);
 }
 
+TEST(Record, DecodesDataBeforeAccept) {
+  wg_data data = SmallData();
+  data.header.flags = WG_DATA_BEFORE_ACCEPT;
+  wg_before_accept where{};
+  where.local.port = 80;
+  where.remote.port = 4000;
+  where.remote.address[15] = 9;
+  const std::string bytes = Raw(data) + Raw(where) + "GET";
+  const auto record = DecodeRecord(AsBytes(bytes));
+  ASSERT_TRUE(record);
+  const auto& decoded = std::get<DataRecord>(*record);
+  EXPECT_TRUE(decoded.before_accept);
+  EXPECT_EQ(decoded.local.port, 80);
+  EXPECT_EQ(decoded.remote.port, 4000);
+  EXPECT_EQ(decoded.remote.address[15], 9);
+  EXPECT_EQ(AsText(decoded.captured), "GET");
+  EXPECT_TRUE(decoded.tail.empty());
+  EXPECT_FALSE(DecodeRecord(AsBytes(bytes).first(bytes.size() - 1)));
+}
+
 TEST(Record, RefusesEveryTruncation) {
-  const std::string bytes = Raw(SmallData()) + "GET";
+  const std::string bytes = Raw(SmallData()) + std::string(kTail) + "GET";
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto record = DecodeRecord(AsBytes(bytes).first(size));
     ASSERT_FALSE(record) << size;
@@ -97,7 +117,7 @@ TEST(Record, RefusesEveryTruncation) {
 }
 
 TEST(Record, RefusesFieldsOutOfRange) {
-  const std::string room(WG_CAPTURE_LARGE + 1, 'x');
+  const std::string room(WG_TAIL_BYTES + WG_CAPTURE_LARGE + 1, 'x');
   const auto refuses = [&room](auto change) {
     wg_data data = SmallData();
     change(data);
@@ -108,7 +128,10 @@ TEST(Record, RefusesFieldsOutOfRange) {
   EXPECT_TRUE(refuses([](wg_data& d) { d.header.kind = 4; }));
   EXPECT_TRUE(refuses([](wg_data& d) { d.header.captured = WG_CAPTURE_LARGE + 1; }));
   EXPECT_TRUE(refuses([](wg_data& d) { d.length = 2; }));
-  EXPECT_TRUE(refuses([](wg_data& d) { d.tail_size = 9; }));
+  EXPECT_TRUE(refuses([](wg_data& d) {
+    d.length = 7;  // shorter than its tail
+    d.header.captured = 0;
+  }));
   EXPECT_FALSE(refuses([](wg_data& d) { d.header.captured = WG_CAPTURE_LARGE; }));
   wg_open open{};
   open.header.kind = WG_RECORD_OPEN;
