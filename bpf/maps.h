@@ -79,10 +79,21 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps"); /* socket -> connection */
 
-struct {
+struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20); /* exporter/probe sets the size it wants */
-} ring SEC(".maps"); /* records of wire.h */
+	__uint(max_entries, 1 << 20); /* exporter/probe makes them, of the size it wants */
+};
+
+/*
+ * A ring a CPU: producers on two CPUs never wait for each other's lock, nor for its cache line. The reader merges them by
+ * time.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* the number of possible CPUs, set before load */
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps"); /* CPU -> records of wire.h */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -38,10 +38,24 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* ---- ring buffer ---- */
 
+/* This CPU's ring. A macro, because a reserve's size must be a constant to the verifier. */
+#define reserve(size)                                                                              \
+	({                                                                                         \
+		__u32 cpu = bpf_get_smp_processor_id();                                            \
+		void *ring = bpf_map_lookup_elem(&rings, &cpu);                                    \
+		ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;                                  \
+	})
+
 /* Wakes the reader when much waits. Looked at once in eight records, by the clock's bits: the ring is only a quarter full. */
-static __always_inline __u64 wake_flags(__u64 now)
+static __noinline __u64 wake_flags(__u64 now)
 {
-	if ((now >> 8 & 7) == 0 && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= ring_wake_bytes)
+	__u32 cpu = bpf_get_smp_processor_id();
+	void *ring;
+
+	if (now >> 8 & 7)
+		return BPF_RB_NO_WAKEUP;
+	ring = bpf_map_lookup_elem(&rings, &cpu);
+	if (ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= ring_wake_bytes)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
@@ -63,7 +77,7 @@ static __noinline bool announce(struct connection *c, struct wg_open *tuple_of, 
 
 	if (!c || !tuple_of)
 		return false;
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	r = reserve(sizeof(*r));
 	if (!r) {
 		count(WG_LOST_OPEN_RING_FULL, 1);
 		return false;
@@ -103,7 +117,7 @@ struct segment {
                                                                                                    \
 		if (!s)                                                                            \
 			return 0;                                                                  \
-		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (room), 0);                            \
+		r = reserve(sizeof(*r) + (room));                            \
 		if (!r)                                                                            \
 			return lose_data(length);                                                  \
 		fill_header(&r->header, WG_RECORD_DATA, id, s->now);                               \
@@ -136,7 +150,7 @@ static __noinline int head_and_tail(struct __sk_buff *skb, const struct segment 
 
 	if (!s)
 		return 0;
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + WG_CAPTURE_SMALL, 0);
+	r = reserve(sizeof(*r) + WG_CAPTURE_SMALL);
 	if (!r)
 		return lose_data(s->length);
 	room = (__u8 *)(r + 1);
@@ -307,7 +321,7 @@ static __noinline int tell_before_accept(struct __sk_buff *skb, const struct seg
 
 	if (!s || !s->length || !looks_decodable(skb, s))
 		return 0;
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + WG_CAPTURE_LARGE, 0);
+	r = reserve(sizeof(*r) + WG_CAPTURE_LARGE);
 	if (!r)
 		return lose_data(s->length);
 	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
@@ -575,7 +589,7 @@ static __always_inline void tell_close(struct connection *c)
 
 	if (!c->announced)
 		return;
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	r = reserve(sizeof(*r));
 	if (!r) {
 		count(WG_LOST_CLOSE_RING_FULL, 1);
 		return;

@@ -17,6 +17,7 @@
 #include "bpf/wire.h"
 #include "exporter/probe/backfill.h"
 #include "exporter/probe/capabilities.h"
+#include "exporter/probe/rings.h"
 #include "tap.skel.h"
 
 namespace wiregauge::probe {
@@ -48,9 +49,6 @@ struct SkeletonCloser {
 };
 struct LinkCloser {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-struct RingCloser {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
 using Skeleton = std::unique_ptr<tap, SkeletonCloser>;
 using Link = std::unique_ptr<bpf_link, LinkCloser>;
@@ -140,6 +138,8 @@ TcpCounters ToCounters(const wg_tcp_counters& raw) {
   return counters;
 }
 
+unsigned PossibleCpus() { return static_cast<unsigned>(std::max(libbpf_num_possible_cpus(), 1)); }
+
 // Opens and loads with `left_out` programs not loaded.
 Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& scopes,
                       const std::vector<std::string>& left_out) {
@@ -149,7 +149,7 @@ Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& sc
   skeleton->rodata->scope_count = static_cast<std::uint32_t>(scopes.size());
   for (std::size_t i = 0; i < scopes.size(); ++i) skeleton->rodata->scopes[i] = scopes[i].id;
   skeleton->rodata->ring_wake_bytes = options.ring_bytes / 4;
-  bpf_map__set_max_entries(skeleton->maps.ring, options.ring_bytes);
+  bpf_map__set_max_entries(skeleton->maps.rings, PossibleCpus());
   for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
   if (const int error = tap__load(skeleton.get()); error != 0) {
     const Code code = error == -EPERM ? Code::kPermission : Code::kUnsupported;
@@ -168,7 +168,7 @@ class AttachedProbe final : public Probe {
   const std::vector<ProgramReport>& programs() const override { return programs_; }
   const std::vector<CgroupScope>& scopes() const override { return scopes_; }
   std::size_t Consume(std::size_t max_records, const Handler& handler) override;
-  int ready_fd() const override { return ring_buffer__epoll_fd(ring_.get()); }
+  int ready_fd() const override { return rings_->ready_fd(); }
   Result<TcpDrain> DrainTcp() override;
   std::uint64_t corrupt_records() const override { return corrupt_records_; }
   std::vector<KernelCounter> Counters() const override;
@@ -176,10 +176,7 @@ class AttachedProbe final : public Probe {
   Result<OwnerInfo> Owner(OwnerId owner) const override;
 
  private:
-  static int OnRecord(void* self, void* data, std::size_t size) {
-    return static_cast<AttachedProbe*>(self)->Take(Bytes(static_cast<const std::uint8_t*>(data), size));
-  }
-  int Take(Bytes bytes);
+  void Take(Bytes bytes, const Handler& handler);
   void AttachProgram(ProgramReport& report);
   Status AttachToCgroups(bpf_program* program);
   Status AttachIterator(bpf_program* program, bpf_map* map, Link& link);
@@ -194,12 +191,9 @@ class AttachedProbe final : public Probe {
   std::vector<Link> links_;
   Link report_link_;
   Link backfill_link_;
-  std::unique_ptr<ring_buffer, RingCloser> ring_;
+  std::unique_ptr<RingMaps> rings_;
   std::unique_ptr<File> statistics_;
   bool second_is_current_ = false;
-  // While Consume runs.
-  const Handler* handler_ = nullptr;
-  std::size_t records_left_ = 0;
   std::uint64_t corrupt_records_ = 0;
   std::array<std::uint64_t, std::variant_size_v<Record>> records_told_{};
 };
@@ -261,8 +255,9 @@ Status AttachedProbe::Begin(const Options& options) {
   FillPeers(options.peers);
   AddOverflowKeys(bpf_map__fd(skeleton_->maps.tcp_deltas_a));
   AddOverflowKeys(bpf_map__fd(skeleton_->maps.tcp_deltas_b));
-  ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), OnRecord, this, nullptr));
-  if (!ring_) return SystemError("mapping the ring buffer", errno);
+  auto rings = RingMaps::Make(bpf_map__fd(skeleton_->maps.rings), PossibleCpus(), options.ring_bytes);
+  if (!rings) return rings.error();
+  rings_ = *std::move(rings);
   for (ProgramReport& report : programs_) {
     AttachProgram(report);
     if (report.required && !report.attached) {
@@ -280,23 +275,18 @@ Status AttachedProbe::Begin(const Options& options) {
   return {};
 }
 
-int AttachedProbe::Take(Bytes bytes) {
+void AttachedProbe::Take(Bytes bytes, const Handler& handler) {
   const auto record = DecodeRecord(bytes);
   if (record) {
     ++records_told_[record->index()];
-    (*handler_)(*record);
+    handler(*record);
   } else {
     ++corrupt_records_;
   }
-  return --records_left_ == 0 ? -1 : 0;  // negative: libbpf stops after this record
 }
 
 std::size_t AttachedProbe::Consume(std::size_t max_records, const Handler& handler) {
-  handler_ = &handler;
-  records_left_ = max_records;
-  ring_buffer__consume(ring_.get());
-  handler_ = nullptr;
-  return max_records - records_left_;
+  return rings_->merge().Consume(max_records, [&](Bytes bytes) { Take(bytes, handler); });
 }
 
 void AttachedProbe::AddOverflowKeys(int deltas_fd) {
@@ -348,8 +338,7 @@ Result<TcpDrain> AttachedProbe::DrainTcp() {
 }
 
 std::vector<KernelCounter> AttachedProbe::Counters() const {
-  const int cpus = libbpf_num_possible_cpus();
-  std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(std::max(cpus, 1)));
+  std::vector<std::uint64_t> per_cpu(PossibleCpus());
   std::vector<KernelCounter> out = {{"kernel_open", "", records_told_[0]},
                                     {"kernel_data", "", records_told_[1]},
                                     {"kernel_close", "", records_told_[2]}};

@@ -29,8 +29,8 @@ struct PeerPrefix {
 struct Options {
   std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
   std::vector<PeerPrefix> peers;
-  std::uint32_t ring_bytes = 16U << 20;  // a power of two; 16 MiB holds a tenth of a second of 120,000 requests/s
-  bool run_time_statistics = false;      // the kernel then counts each program's run time, at 20 to 30 ns a run
+  std::uint32_t ring_bytes = 4U << 20;  // of each CPU's ring; a power of two: some 20,000 small messages
+  bool run_time_statistics = false;     // the kernel then counts each program's run time, at 20 to 30 ns a run
 };
 
 struct ProgramReport {
@@ -83,7 +83,7 @@ class Probe {
   // the caller. Never blocks.
   virtual std::size_t Consume(std::size_t max_records, const Handler& handler) = 0;
 
-  // Readable when the ring is a quarter full; records wait without waking anybody below that, so poll as well.
+  // Readable when a ring is a quarter full; records wait without waking anybody below that, so poll as well.
   [[nodiscard]] virtual int ready_fd() const = 0;
 
   // What happened since the last drain. Nothing is told twice, nothing is lost: DECISIONS.md, "L4 deltas".
