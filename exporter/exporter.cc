@@ -1,7 +1,5 @@
 #include "exporter/exporter.h"
 
-#include <poll.h>
-
 #include <utility>
 
 #include "base/clock.h"
@@ -98,13 +96,9 @@ void Exporter::DrainTcp(std::uint64_t now_ns) {
 }
 
 void Exporter::Run(const std::stop_token& stop) {
-  const int ready_fd = probe_->ready_fd();
   std::size_t taken = 0;
   while (!stop.stop_requested()) {
-    if (taken < kBatch) {
-      pollfd ready{ready_fd, POLLIN, 0};
-      poll(&ready, 1, taken < kBusyRecords ? kPollMs : kBusyPollMs);
-    }
+    if (taken < kBatch) probe_->Wait(taken < kBusyRecords ? kPollMs : kBusyPollMs);
     const std::scoped_lock lock(mutex_);
     taken = TakeBatch();
     const std::uint64_t now_ns = MonotonicNanoseconds();

@@ -168,7 +168,7 @@ class AttachedProbe final : public Probe {
   const std::vector<ProgramReport>& programs() const override { return programs_; }
   const std::vector<CgroupScope>& scopes() const override { return scopes_; }
   std::size_t Consume(std::size_t max_records, const Handler& handler) override;
-  int ready_fd() const override { return rings_->ready_fd(); }
+  bool Wait(int timeout_ms) override { return rings_->Wait(timeout_ms); }
   Result<TcpDrain> DrainTcp() override;
   std::uint64_t corrupt_records() const override { return corrupt_records_; }
   std::vector<KernelCounter> Counters() const override;

@@ -83,8 +83,9 @@ class Probe {
   // the caller. Never blocks.
   virtual std::size_t Consume(std::size_t max_records, const Handler& handler) = 0;
 
-  // Readable when a ring is a quarter full; records wait without waking anybody below that, so poll as well.
-  [[nodiscard]] virtual int ready_fd() const = 0;
+  // Waits until a ring is a quarter full (true) or the time is over (false). Records wait without waking anybody below
+  // that, so look by Consume in both cases.
+  virtual bool Wait(int timeout_ms) = 0;
 
   // What happened since the last drain. Nothing is told twice, nothing is lost: DECISIONS.md, "L4 deltas".
   virtual Result<TcpDrain> DrainTcp() = 0;

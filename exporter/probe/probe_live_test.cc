@@ -331,6 +331,29 @@ TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
   child.Step('q');
 }
 
+TEST_F(ProbeLive, WakesTheReaderOnlyWhenARingFillsUp) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .ring_bytes = 131'072});
+  ASSERT_TRUE(attached) << attached.error().message;
+  Probe& probe = **attached;
+  const Child child(cgroup);
+  child.Step('c');
+  constexpr int kRoundsMax = 50;  // one round is some 10 KiB; the kernel side looks once in eight records
+  int rounds = 0;
+  while (!probe.Wait(0) && ++rounds < kRoundsMax) child.Step('x');
+  EXPECT_GT(rounds, 0) << "it was woken before there was anything";
+  EXPECT_LT(rounds, kRoundsMax) << "it was never woken";
+  Told told;
+  Collect(probe, told);
+  EXPECT_FALSE(told.sent.empty());
+  while (probe.Wait(0)) continue;  // wishes from before Collect
+  EXPECT_FALSE(probe.Wait(20)) << "an empty ring wants nothing";
+  child.Step('x');
+  EXPECT_FALSE(probe.Wait(20)) << "neither does one with a few records";
+  Collect(probe, told);
+  child.Step('q');
+}
+
 TEST_F(ProbeLive, LeavesOtherCgroupsAlone) {
   const TestCgroup cgroup;
   auto attached = Probe::Attach({.cgroups = {cgroup.path()}});

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "bpf/wire.h"
 
@@ -81,8 +82,8 @@ Ring* RingMerge::Next() {
 
 Result<std::unique_ptr<RingMaps>> RingMaps::Make(int outer_fd, unsigned cpus, std::uint32_t bytes) {
   std::unique_ptr<RingMaps> maps(new RingMaps);
-  maps->ready_fd_ = epoll_create1(EPOLL_CLOEXEC);
-  if (maps->ready_fd_ < 0) return SystemError("making an epoll set", errno);
+  maps->wishes_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  if (maps->wishes_fd_ < 0) return SystemError("making an epoll set", errno);
   const auto online = static_cast<unsigned>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
   for (unsigned i = 0; i < std::min(online, cpus); ++i) {
     if (const Status added = maps->AddRing(bytes); !added) return added.error();
@@ -108,16 +109,22 @@ Status RingMaps::AddRing(std::uint32_t bytes) {
   mappings_.push_back({rest, size});
   merge_.Add(Ring(static_cast<std::uint64_t*>(consumer), static_cast<const std::uint64_t*>(rest),
                   static_cast<const std::uint8_t*>(rest) + page, bytes));
+  // Edge-triggered: a ring with records is readable, but only one that was woken wants to be read before its time.
   epoll_event event{};
-  event.events = EPOLLIN;
-  if (epoll_ctl(ready_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return SystemError("watching a ring buffer", errno);
+  event.events = EPOLLIN | EPOLLET;
+  if (epoll_ctl(wishes_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return SystemError("watching a ring buffer", errno);
   return {};
+}
+
+bool RingMaps::Wait(int timeout_ms) const {
+  epoll_event events[64];
+  return epoll_wait(wishes_fd_, events, std::size(events), timeout_ms) > 0;
 }
 
 RingMaps::~RingMaps() {
   for (const Mapping& mapping : mappings_) munmap(mapping.address, mapping.size);
   for (const int fd : fds_) close(fd);
-  if (ready_fd_ >= 0) close(ready_fd_);
+  if (wishes_fd_ >= 0) close(wishes_fd_);
 }
 
 }  // namespace wiregauge::probe

@@ -84,8 +84,8 @@ class RingMaps {
   RingMaps& operator=(const RingMaps&) = delete;
 
   RingMerge& merge() { return merge_; }
-  // Readable when the kernel wants a ring to be read before the next poll.
-  [[nodiscard]] int ready_fd() const { return ready_fd_; }
+  // True when the kernel wants the rings to be read, false when the time was over. Each wish is told once.
+  [[nodiscard]] bool Wait(int timeout_ms) const;
 
  private:
   struct Mapping {
@@ -99,7 +99,7 @@ class RingMaps {
   RingMerge merge_;
   std::vector<int> fds_;
   std::vector<Mapping> mappings_;
-  int ready_fd_ = -1;
+  int wishes_fd_ = -1;
 };
 
 }  // namespace wiregauge::probe
