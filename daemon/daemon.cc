@@ -59,7 +59,7 @@ void RaiseDescriptorLimit() {
 void LogReport(const Report& report) {
   for (const ReportRow& row : report) {
     if (row.ok) {
-      log::Info("exporter", "attached", {{"probe", row.name}});
+      log::Info("exporter", "attached", {{"probe", row.name}, {"detail", row.detail}});
     } else if (row.wanted) {
       log::Warn("exporter", "not attached", {{"probe", row.name}, {"reason", row.detail}});
     } else {
