@@ -173,7 +173,8 @@ void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
 void Pipeline::OnTick(std::uint64_t now_ns) {
   ExpireEarly(now_ns);
   for (auto at = connections_.begin(); at != connections_.end();) {
-    Connection& connection = *at->second;
+    const auto current = at++;
+    Connection& connection = *current->second;
     const auto deadline = connection.http.NextDeadline();
     if (deadline && *deadline <= now_ns) {
       RequestSink sink(*this, connection);
@@ -182,7 +183,7 @@ void Pipeline::OnTick(std::uint64_t now_ns) {
     TakeCounts(connection);
     const bool forgotten = connection.last_ns + kSilentNs < now_ns;
     losses_.connections_forgotten += forgotten ? 1 : 0;
-    at = forgotten ? connections_.erase(at) : std::next(at);
+    if (forgotten) connections_.erase(current);
   }
 }
 

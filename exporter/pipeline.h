@@ -9,8 +9,9 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "exporter/aggregate/aggregator.h"
 #include "exporter/decode/budget.h"
@@ -84,7 +85,7 @@ class Pipeline {
   identity::PeerTable peers_;
   identity::Identity identity_;
   aggregate::Aggregator aggregator_;
-  std::unordered_map<probe::ConnectionId, std::unique_ptr<Connection>> connections_;
+  absl::flat_hash_map<probe::ConnectionId, std::unique_ptr<Connection>> connections_;
   std::deque<EarlyData> early_;
   PipelineLosses losses_;
   match::ConnectionCounts counts_;
