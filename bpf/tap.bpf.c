@@ -311,8 +311,6 @@ static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct 
  * Payload that reaches a listening socket: with a deferred accept, or when the third ACK of the handshake was lost, the
  * first data makes the connection and is never seen on the connection's own socket.
  */
-#define EARLY_ROOM (WG_CAPTURE_LARGE - sizeof(struct wg_before_accept))
-
 static __noinline int tell_before_accept(struct __sk_buff *skb, const struct segment *s, __u64 id)
 {
 	struct wg_before_accept *where;
@@ -321,7 +319,7 @@ static __noinline int tell_before_accept(struct __sk_buff *skb, const struct seg
 
 	if (!s || !s->length || !looks_decodable(skb, s))
 		return 0;
-	r = reserve(sizeof(*r) + WG_CAPTURE_LARGE);
+	r = reserve(sizeof(*r) + sizeof(*where) + WG_CAPTURE_LARGE);
 	if (!r)
 		return lose_data(s->length);
 	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
@@ -331,9 +329,8 @@ static __noinline int tell_before_accept(struct __sk_buff *skb, const struct seg
 	where = (struct wg_before_accept *)(r + 1);
 	where->local = s->destination;
 	where->remote = s->source;
-	n = s->length < EARLY_ROOM ? s->length : EARLY_ROOM;
-	if (!n || n > EARLY_ROOM) /* known; the verifier wants to see it */
-		n = 1;
+	n = s->length < WG_CAPTURE_LARGE ? s->length : WG_CAPTURE_LARGE;
+	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) + 1; /* known; verifiers up to 6.1 learn nothing from n != 0 */
 	r->header.captured = bpf_skb_load_bytes(skb, s->offset, where + 1, n) ? 0 : n;
 	bpf_ringbuf_submit(r, wake_flags(s->now));
 	return 1;

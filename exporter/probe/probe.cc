@@ -23,25 +23,37 @@
 namespace wiregauge::probe {
 namespace {
 
-// What libbpf says while it loads, kept so that a refusal can be told in its own words.
+// What libbpf says while it loads, kept so that a refusal can be told in its own words: the end of it, where the
+// verifier says why.
 thread_local std::string libbpf_words;  // NOLINT: libbpf's callback has no context argument
+constexpr std::size_t kWordsMax = 16'384;
 
 int KeepWords(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
-  char line[512];
-  const int size = std::vsnprintf(line, sizeof(line), format, arguments);
-  constexpr std::size_t kKeep = 4096;
-  if (size > 0 && libbpf_words.size() < kKeep) libbpf_words += line;
-  return 0;
+  va_list again;
+  va_copy(again, arguments);
+  const int size = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (size <= 0) return 0;
+  std::string text(static_cast<std::size_t>(size) + 1, '\0');
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  text.pop_back();
+  libbpf_words += text;
+  if (libbpf_words.size() > kWordsMax) libbpf_words.erase(0, libbpf_words.size() - kWordsMax);
+  return size;
 }
 
-// The first line that is about a program: the limit on locked memory has not bound BPF since Linux 5.11.
-std::string FirstWords() {
+// What the verifier ended with, the line before its statistics; else libbpf's first line that is about a program (the
+// limit on locked memory has not bound BPF since Linux 5.11).
+std::string Words() {
   std::istringstream lines(libbpf_words);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.find("RLIMIT_MEMLOCK") == std::string::npos) return line;
+  std::string first;
+  std::string before;
+  for (std::string line; std::getline(lines, line); before = line) {
+    if (line.starts_with("processed ")) return "the verifier: " + before;
+    if (first.empty() && !line.empty() && line.find("RLIMIT_MEMLOCK") == std::string::npos) first = line;
   }
-  return "no reason given";
+  return first.empty() ? "no reason given" : first;
 }
 
 struct SkeletonCloser {
@@ -153,7 +165,7 @@ Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& sc
   for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
   if (const int error = tap__load(skeleton.get()); error != 0) {
     const Code code = error == -EPERM ? Code::kPermission : Code::kUnsupported;
-    return Error{code, fmt::format("loading the BPF programs: {}: {}", strerror(-error), FirstWords())};
+    return Error{code, fmt::format("loading the BPF programs: {}: {}", strerror(-error), Words())};
   }
   return skeleton;
 }
