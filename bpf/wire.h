@@ -37,11 +37,6 @@ enum wg_role {
 	WG_ROLE_SERVER = 2,
 };
 
-enum wg_direction {
-	WG_RECEIVED = 0,
-	WG_SENT = 1,
-};
-
 struct wg_endpoint {
 	wg_u8 address[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
 	wg_u16 port;

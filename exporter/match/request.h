@@ -20,9 +20,9 @@ struct HttpRequest {
   std::string_view path;                     // the target without scheme, authority, query and fragment; "*" as sent;
                                              // empty for CONNECT. Cut at 1,024 bytes (path_cut).
   bool path_cut = false;
-  std::uint16_t status = 0;        // 100 to 599; 0 when there was no answer
-  std::uint8_t minor_version = 1;  // of the answer, or of the request when there was none: 0 or 1
-  NoAnswer no_answer = NoAnswer::kNone;
+  std::uint16_t status = 0;              // 100 to 599; 0 when no answer began
+  std::uint8_t minor_version = 1;        // of the answer, or of the request when there was none: 0 or 1
+  NoAnswer no_answer = NoAnswer::kNone;  // also set, beside its status, for an answer that was cut off
   std::uint64_t start_ns = 0;
   std::uint64_t end_ns = 0;
 };

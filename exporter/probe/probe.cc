@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 #include <fmt/format.h>
 
