@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * The kernel structs and fields that the programs read, and no others. Field offsets are relocated to the running
- * kernel's (CO-RE), so order and gaps mean nothing here; names and nesting do. The path after each struct is where the
- * kernel declares it.
+ * The kernel structs and fields that the programs read, and no others. Field offsets are relocated
+ * to the running kernel's (CO-RE), so order and gaps mean nothing here; names and nesting do. The
+ * path after each struct is where the kernel declares it.
  */
 #ifndef WIREGAUGE_BPF_KERNEL_TYPES_H
 #define WIREGAUGE_BPF_KERNEL_TYPES_H

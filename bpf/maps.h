@@ -6,7 +6,8 @@
 /* Configuration: set by exporter/probe between open and load. */
 const volatile __u64 scopes[WG_SCOPES]; /* cgroup ids whose sockets are observed */
 const volatile __u32 scope_count;
-const volatile __u32 ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
+const volatile __u32
+    ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
 
 enum l7 {
 	L7_UNKNOWN = 0, /* the first bytes have not told yet */
@@ -37,14 +38,15 @@ struct flow {
 };
 
 /*
- * A TCP socket. Its memory lives and dies with the socket; children of a listener inherit a copy. Both directions may run
- * at once on two CPUs: each yes or no is a byte of its own, so that no write undoes another.
+ * A TCP socket. Its memory lives and dies with the socket; children of a listener inherit a copy.
+ * Both directions may run at once on two CPUs: each yes or no is a byte of its own, so that no
+ * write undoes another.
  */
 struct connection {
 	struct bpf_spin_lock lock; /* guards reported and unreported_open */
-	__u8 established; /* baselines are set; counted as opened or back-filled */
-	__u8 mid_stream;  /* older than the tap */
-	__u8 announced;	  /* WG_RECORD_OPEN has reached the ring */
+	__u8 established;	   /* baselines are set; counted as opened or back-filled */
+	__u8 mid_stream;	   /* older than the tap */
+	__u8 announced;		   /* WG_RECORD_OPEN has reached the ring */
 	__u8 in_tuples;
 	__u8 reset_sent;
 	__u8 reset_received;
@@ -57,7 +59,7 @@ struct connection {
 	__u64 id; /* socket cookie; 0 until known */
 	__u64 owner;
 	__u64 peer_owner;
-	__u64 connect_ns;     /* clients: when the SYN left */
+	__u64 connect_ns; /* clients: when the SYN left */
 	__u64 established_ns;
 	__u64 rtt_next_ns; /* the next RTT sample is due then */
 	struct totals reported;
@@ -85,8 +87,8 @@ struct ring {
 };
 
 /*
- * A ring a CPU: producers on two CPUs never wait for each other's lock, nor for its cache line. The reader merges them by
- * time.
+ * A ring a CPU: producers on two CPUs never wait for each other's lock, nor for its cache line. The
+ * reader merges them by time.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -107,11 +109,13 @@ struct tcp_deltas {
 	__uint(max_entries, WG_TCP_KEYS);
 	__type(key, struct wg_tcp_key);
 	__type(value, struct wg_tcp_counters);
-} tcp_deltas_a SEC(".maps"), tcp_deltas_b SEC(".maps"); /* who talks to whom -> deltas since the last drain */
+} tcp_deltas_a SEC(".maps"), tcp_deltas_b
+    SEC(".maps"); /* who talks to whom -> deltas since the last drain */
 
 /*
- * Slot 0 is the one that programs add to. The reader puts the other in its place; the kernel's update of a map in a map
- * returns only when no program still uses the old one, so what is then drained is complete and nothing is lost.
+ * Slot 0 is the one that programs add to. The reader puts the other in its place; the kernel's
+ * update of a map in a map returns only when no program still uses the old one, so what is then
+ * drained is complete and nothing is lost.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -182,7 +186,8 @@ static __always_inline void count(__u32 counter, __u64 amount)
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
 
 	if (value)
-		*value += amount; /* this CPU's own; programs on one CPU may nest but lose no more than that race */
+		*value += amount; /* this CPU's own; programs on one CPU may nest but lose no more
+				     than that race */
 }
 
 #endif

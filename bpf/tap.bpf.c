@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
- * The socket tap: what passes the sockets of a cgroup, seen where packets meet sockets. L4 totals are the kernel's own and
- * are only read; L7 bytes go up through the ring buffer. Never changes, delays or drops anything.
+ * The socket tap: what passes the sockets of a cgroup, seen where packets meet sockets. L4 totals
+ * are the kernel's own and are only read; L7 bytes go up through the ring buffer. Never changes,
+ * delays or drops anything.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -46,7 +47,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 		ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;                                  \
 	})
 
-/* Wakes the reader when much waits. Looked at once in eight records, by the clock's bits: the ring is only a quarter full. */
+/* Wakes the reader when much waits. Looked at once in eight records, by the clock's bits: the ring
+ * is only a quarter full. */
 static __noinline __u64 wake_flags(__u64 now)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -111,21 +113,23 @@ struct segment {
 
 /* One record of the first `length` (1 to room) bytes of a segment, all of them captured. */
 #define DEFINE_PIECE(name, room)                                                                   \
-	static __noinline int name(struct __sk_buff *skb, const struct segment *s, __u64 id, __u32 length) \
+	static __noinline int name(struct __sk_buff *skb, const struct segment *s, __u64 id,       \
+				   __u32 length)                                                   \
 	{                                                                                          \
 		struct wg_data *r;                                                                 \
                                                                                                    \
 		if (!s)                                                                            \
 			return 0;                                                                  \
-		r = reserve(sizeof(*r) + (room));                            \
+		r = reserve(sizeof(*r) + (room));                                                  \
 		if (!r)                                                                            \
 			return lose_data(length);                                                  \
 		fill_header(&r->header, WG_RECORD_DATA, id, s->now);                               \
 		r->header.flags = s->sent ? WG_DATA_SENT : 0;                                      \
 		r->seq = s->seq;                                                                   \
 		r->length = length;                                                                \
-		length = ((length - 1) & ((room) - 1)) + 1;                                        \
-		r->header.captured = bpf_skb_load_bytes(skb, s->offset, r + 1, length) ? 0 : length; \
+		length = ((length - 1) & ((room)-1)) + 1;                                          \
+		r->header.captured =                                                               \
+		    bpf_skb_load_bytes(skb, s->offset, r + 1, length) ? 0 : length;                \
 		bpf_ringbuf_submit(r, wake_flags(s->now));                                         \
 		return 1;                                                                          \
 	}
@@ -142,7 +146,8 @@ DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
 DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
 DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
 
-/* The last bytes and the head of what is left of a segment (more than both) that is not captured whole. */
+/* The last bytes and the head of what is left of a segment (more than both) that is not captured
+ * whole. */
 static __noinline int head_and_tail(struct __sk_buff *skb, const struct segment *s, __u64 id)
 {
 	struct wg_data *r;
@@ -177,8 +182,8 @@ struct large {
 };
 
 /*
- * A segment of more than one small record: in pieces while the burst's budget lasts, then its head and tail. Returns the
- * bytes captured. Global, so that the verifier walks its loop once.
+ * A segment of more than one small record: in pieces while the burst's budget lasts, then its head
+ * and tail. Returns the bytes captured. Global, so that the verifier walks its loop once.
  */
 __noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq, __u64 packed)
 {
@@ -211,7 +216,8 @@ __noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq,
 }
 
 /* All of a segment; only its head and tail when the other side has been silent for long. */
-static __always_inline void tell(struct __sk_buff *skb, struct connection *c, struct flow *f, struct segment *s)
+static __always_inline void tell(struct __sk_buff *skb, struct connection *c, struct flow *f,
+				 struct segment *s)
 {
 	struct large what = {.length = s->length, .offset = s->offset, .sent = s->sent};
 	__u64 packed;
@@ -235,8 +241,8 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 
 /* ---- packets ---- */
 
-static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, void *tcp, void *end,
-				      __u32 tcp_offset)
+static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, void *tcp,
+				      void *end, __u32 tcp_offset)
 {
 	__u8 *t = tcp;
 	__u32 header;
@@ -245,7 +251,8 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, 
 		return false;
 	header = (t[12] >> 4) * 4;
 	s->flags = t[13];
-	s->seq = bpf_ntohl(*(__be32 *)(t + 4)) + !!(s->flags & TCP_SYN); /* a SYN is a byte of its own */
+	s->seq =
+	    bpf_ntohl(*(__be32 *)(t + 4)) + !!(s->flags & TCP_SYN); /* a SYN is a byte of its own */
 	s->source.port = bpf_ntohs(*(__be16 *)t);
 	s->destination.port = bpf_ntohs(*(__be16 *)(t + 2));
 	s->offset = tcp_offset + header;
@@ -255,7 +262,8 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, 
 	return true;
 }
 
-/* False when the headers cannot be read. A v6 extension header is not looked behind: none precedes TCP in practice. */
+/* False when the headers cannot be read. A v6 extension header is not looked behind: none precedes
+ * TCP in practice. */
 static __always_inline bool parse(struct __sk_buff *skb, struct segment *s)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -271,7 +279,8 @@ static __always_inline bool parse(struct __sk_buff *skb, struct segment *s)
 			return false;
 		return parse_tcp(skb, s, data + header, end, header);
 	}
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || data + IPV6_HEADER > end || ip[6] != IPPROTO_TCP)
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || data + IPV6_HEADER > end ||
+	    ip[6] != IPPROTO_TCP)
 		return false;
 	return parse_tcp(skb, s, data + IPV6_HEADER, end, IPV6_HEADER);
 }
@@ -308,8 +317,9 @@ static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct 
 }
 
 /*
- * Payload that reaches a listening socket: with a deferred accept, or when the third ACK of the handshake was lost, the
- * first data makes the connection and is never seen on the connection's own socket.
+ * Payload that reaches a listening socket: with a deferred accept, or when the third ACK of the
+ * handshake was lost, the first data makes the connection and is never seen on the connection's own
+ * socket.
  */
 static __noinline int tell_before_accept(struct __sk_buff *skb, const struct segment *s, __u64 id)
 {
@@ -330,14 +340,17 @@ static __noinline int tell_before_accept(struct __sk_buff *skb, const struct seg
 	where->local = s->destination;
 	where->remote = s->source;
 	n = s->length < WG_CAPTURE_LARGE ? s->length : WG_CAPTURE_LARGE;
-	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) + 1; /* known; verifiers up to 6.1 learn nothing from n != 0 */
+	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) +
+	    1; /* known; verifiers up to 6.1 learn nothing from n != 0 */
 	r->header.captured = bpf_skb_load_bytes(skb, s->offset, where + 1, n) ? 0 : n;
 	bpf_ringbuf_submit(r, wake_flags(s->now));
 	return 1;
 }
 
-/* True when every byte was told before: a retransmission, or a copy of what has arrived. Moves the flow on otherwise. */
-static __always_inline bool seen_before(struct flow *f, struct bpf_sock *sk, const struct segment *s)
+/* True when every byte was told before: a retransmission, or a copy of what has arrived. Moves the
+ * flow on otherwise. */
+static __always_inline bool seen_before(struct flow *f, struct bpf_sock *sk,
+					const struct segment *s)
 {
 	__u32 end = s->seq + s->length;
 	struct bpf_tcp_sock *tp;
@@ -383,10 +396,11 @@ static __always_inline void note_flags(struct connection *c, const struct segmen
 }
 
 /*
- * A socket that the tap meets in the middle: older than the program, and not back-filled because the kernel has no such
- * iterator or the socket was in between. What it did before does not count.
+ * A socket that the tap meets in the middle: older than the program, and not back-filled because
+ * the kernel has no such iterator or the socket was in between. What it did before does not count.
  */
-static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *s)
+static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bpf_sock *sk,
+						const struct segment *s)
 {
 	struct segment addressed = *s;
 	struct wg_tuple t = {};
@@ -413,7 +427,8 @@ static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bp
 	return c;
 }
 
-static __always_inline void describe(struct wg_open *o, struct __sk_buff *skb, const struct segment *s)
+static __always_inline void describe(struct wg_open *o, struct __sk_buff *skb,
+				     const struct segment *s)
 {
 	struct segment addressed = *s;
 
@@ -554,8 +569,8 @@ static __always_inline void begin(struct connection *c, __u8 role)
 	__builtin_memset(&c->sent, 0, sizeof(c->sent));
 }
 
-static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct connection *c,
-					__u8 role)
+static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_sock *sk,
+					struct connection *c, __u8 role)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct wg_tuple t;
@@ -564,7 +579,8 @@ static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_soc
 		return;
 	begin(c, role);
 	c->id = bpf_get_socket_cookie(ops);
-	/* Before the first byte: the kernel's totals hold the SYNs, which are not payload, and no more. */
+	/* Before the first byte: the kernel's totals hold the SYNs, which are not payload, and no
+	 * more. */
 	read_totals(&c->reported, tp);
 	c->reported.sent_segments = 0;
 	c->reported.received_segments = 0;
@@ -638,7 +654,8 @@ int tap_sockops(struct bpf_sock_ops *ops)
 	sk = ops->sk;
 	if (!sk)
 		return 1;
-	c = bpf_sk_storage_get(&connections, sk, NULL, op == BPF_SOCK_OPS_STATE_CB ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+	c = bpf_sk_storage_get(&connections, sk, NULL,
+			       op == BPF_SOCK_OPS_STATE_CB ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) {
 		count(WG_LOST_CONNECTION_NO_MEMORY, 1);
 		return 1;
@@ -754,7 +771,8 @@ static __always_inline void inherit_from_proc(struct connection *c, struct sock 
 	__builtin_memcpy(c->comm, known->comm, sizeof(c->comm));
 }
 
-/* Gives storage to the sockets in scope of one network namespace: listeners come first, so roles are known. */
+/* Gives storage to the sockets in scope of one network namespace: listeners come first, so roles
+ * are known. */
 SEC("iter/tcp")
 int tap_backfill(struct bpf_iter__tcp *ctx)
 {
@@ -791,7 +809,8 @@ int tap_backfill(struct bpf_iter__tcp *ctx)
 	c->last_direction = 0xff;
 	c->sent.first_seq = c->sent.next_seq = tp->snd_nxt;
 	c->received.first_seq = c->received.next_seq = tp->rcv_nxt;
-	c->role = bpf_map_lookup_elem(&backfill_listeners, &where) ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
+	c->role =
+	    bpf_map_lookup_elem(&backfill_listeners, &where) ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
 	classify_peer(c, &t);
 	meet(c, &t);
 	c->mid_stream = 1;

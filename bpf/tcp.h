@@ -23,7 +23,8 @@ static __always_inline void read_totals(struct totals *t, struct tcp_sock *tp)
 }
 
 /* The kernel counts an acknowledged or received FIN as a byte; payload does not. */
-static __always_inline void without_fins(struct totals *t, struct connection *c, struct tcp_sock *tp)
+static __always_inline void without_fins(struct totals *t, struct connection *c,
+					 struct tcp_sock *tp)
 {
 	if (c->fin_sent && after(tp->snd_una, c->sent.fin_seq))
 		t->sent_bytes--;
@@ -31,7 +32,8 @@ static __always_inline void without_fins(struct totals *t, struct connection *c,
 		t->received_bytes--;
 }
 
-/* now - *reported, and *reported becomes now; 0 when another CPU has already reported more. Under c->lock. */
+/* now - *reported, and *reported becomes now; 0 when another CPU has already reported more. Under
+ * c->lock. */
 static __always_inline __u64 advance64(__u64 *reported, __u64 now)
 {
 	__u64 delta = now - *reported;
@@ -52,7 +54,8 @@ static __always_inline __u32 advance32(__u32 *reported, __u32 now)
 	return delta;
 }
 
-static __always_inline void take_deltas(struct totals *delta, struct connection *c, const struct totals *now)
+static __always_inline void take_deltas(struct totals *delta, struct connection *c,
+					const struct totals *now)
 {
 	struct totals *reported = &c->reported;
 
@@ -62,16 +65,16 @@ static __always_inline void take_deltas(struct totals *delta, struct connection 
 	delta->sent_segments = advance32(&reported->sent_segments, now->sent_segments);
 	delta->received_segments = advance32(&reported->received_segments, now->received_segments);
 	delta->retransmitted_segments =
-		advance32(&reported->retransmitted_segments, now->retransmitted_segments);
+	    advance32(&reported->retransmitted_segments, now->retransmitted_segments);
 	/* 16 bits in the kernel: a difference of 16-bit numbers. */
 	delta->retransmission_timeouts =
-		(__u16)(now->retransmission_timeouts - reported->retransmission_timeouts);
+	    (__u16)(now->retransmission_timeouts - reported->retransmission_timeouts);
 	if (delta->retransmission_timeouts >= 0x8000)
 		delta->retransmission_timeouts = 0;
 	else
 		reported->retransmission_timeouts = now->retransmission_timeouts;
 	delta->out_of_order_segments =
-		advance32(&reported->out_of_order_segments, now->out_of_order_segments);
+	    advance32(&reported->out_of_order_segments, now->out_of_order_segments);
 	delta->opened = c->unreported_open;
 	c->unreported_open = 0;
 	bpf_spin_unlock(&c->lock);
@@ -96,7 +99,7 @@ static __always_inline struct wg_tcp_counters *find_or_add(void *deltas, struct 
 static __always_inline struct wg_tcp_counters *current_deltas(const struct connection *c)
 {
 	struct wg_tcp_key key = {
-		.owner = c->owner, .peer_owner = c->peer_owner, .peer = c->peer, .role = c->role};
+	    .owner = c->owner, .peer_owner = c->peer_owner, .peer = c->peer, .role = c->role};
 	struct wg_tcp_key overflow = {.role = c->role};
 	struct wg_tcp_counters *entry;
 	__u32 zero = 0;
@@ -119,7 +122,8 @@ static __always_inline void observe(struct wg_tcp_histogram *h, __u64 us)
 {
 	__u32 bucket = 0;
 
-	/* Without branches, of which the verifier would follow every combination: the sign of bound - us. */
+	/* Without branches, of which the verifier would follow every combination: the sign of bound
+	 * - us. */
 #pragma unroll
 	for (int i = 0; i < WG_TCP_BUCKETS - 1; i++) {
 		__u64 room = bucket_bounds_us[i] - us;
@@ -138,7 +142,8 @@ static __always_inline void add(__u64 *total, __u64 delta)
 		__sync_fetch_and_add(total, delta);
 }
 
-/* Adds what the socket did since the last report. Returns the entry that it went to, for events of the caller's. */
+/* Adds what the socket did since the last report. Returns the entry that it went to, for events of
+ * the caller's. */
 static __always_inline struct wg_tcp_counters *report(struct connection *c, struct tcp_sock *tp)
 {
 	struct wg_tcp_counters *entry;
@@ -156,7 +161,8 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 	if (delta.opened) {
 		add(&entry->opened, 1);
 		if (c->role == WG_ROLE_CLIENT && c->connect_ns)
-			observe(&entry->connect_duration, (c->established_ns - c->connect_ns) / 1000);
+			observe(&entry->connect_duration,
+				(c->established_ns - c->connect_ns) / 1000);
 	}
 	add(&entry->sent_bytes, delta.sent_bytes);
 	add(&entry->received_bytes, delta.received_bytes);
@@ -229,7 +235,8 @@ static __always_inline void classify_peer(struct connection *c, const struct wg_
 	c->peer = peer ? *peer : 0;
 }
 
-/* Makes the two ends of a connection on this host know each other's owner, whichever comes first. */
+/* Makes the two ends of a connection on this host know each other's owner, whichever comes first.
+ */
 static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 {
 	struct tuple_ends own = {.owner = c->owner};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * The contract between the BPF programs and exporter/probe: everything that crosses, and nothing else. Fixed-size
- * integers, explicit padding, host byte order (ports too). Both sides compile this file; exporter/probe asserts the
- * sizes again (record_test.cc).
+ * The contract between the BPF programs and exporter/probe: everything that crosses, and nothing
+ * else. Fixed-size integers, explicit padding, host byte order (ports too). Both sides compile this
+ * file; exporter/probe asserts the sizes again (record_test.cc).
  */
 #ifndef WIREGAUGE_BPF_WIRE_H
 #define WIREGAUGE_BPF_WIRE_H
@@ -68,15 +68,17 @@ struct wg_open {
 	wg_u8 comm[16];
 };
 
-#define WG_DATA_SENT 1		/* flags of WG_RECORD_DATA: direction */
-#define WG_DATA_TAIL 2		/* the segment's last WG_TAIL_BYTES come first, in the room of the capture class */
-#define WG_DATA_BEFORE_ACCEPT 4 /* a struct wg_before_accept comes first, in the room of the capture class */
+#define WG_DATA_SENT 1 /* flags of WG_RECORD_DATA: direction */
+#define WG_DATA_TAIL                                                                               \
+	2 /* the segment's last WG_TAIL_BYTES come first, in the room of the capture class */
+#define WG_DATA_BEFORE_ACCEPT                                                                      \
+	4 /* a struct wg_before_accept comes first, in the room of the capture class */
 
 #define WG_TAIL_BYTES 8
 
 /*
- * What follows is what the flags announce, then `captured` payload bytes. Most records are small and there are many: what
- * few need is not in all.
+ * What follows is what the flags announce, then `captured` payload bytes. Most records are small
+ * and there are many: what few need is not in all.
  */
 struct wg_data {
 	struct wg_header header;
@@ -98,26 +100,28 @@ struct wg_close {
 };
 
 /*
- * A record's room for payload is one of these: a reserve needs a constant size before Linux 5.19. A larger segment comes
- * as several records.
+ * A record's room for payload is one of these: a reserve needs a constant size before Linux 5.19. A
+ * larger segment comes as several records.
  */
 #define WG_CAPTURE_TINY 64
 #define WG_CAPTURE_SMALL 256
 #define WG_CAPTURE_MEDIUM 1024
 #define WG_CAPTURE_LARGE 4096
-/* Payload captured of one direction until the other one speaks; beyond it only the head of each segment. */
+/* Payload captured of one direction until the other one speaks; beyond it only the head of each
+ * segment. */
 #define WG_CAPTURE_BURST 65536
 #define WG_CAPTURE_HEAD (WG_CAPTURE_SMALL - WG_TAIL_BYTES)
-/* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a declared gap. */
+/* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a
+ * declared gap. */
 #define WG_CAPTURE_PIECES 16
 
 /* ---- L4 plane ---- */
 
 #define WG_TCP_BUCKETS 16
 /* Upper bounds in microseconds of all buckets but the last. */
-#define WG_TCP_BUCKET_BOUNDS_US                                                                   \
-	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,    \
-		2500000, 5000000
+#define WG_TCP_BUCKET_BOUNDS_US                                                                    \
+	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,     \
+	    2500000, 5000000
 
 struct wg_tcp_key {
 	wg_u64 owner;
@@ -148,7 +152,8 @@ struct wg_tcp_counters {
 	struct wg_tcp_histogram rtt;
 };
 
-/* Distinct (owner, peer, role) between two drains, one second apart; what is beyond is added to key {0, 0, 0, role}. */
+/* Distinct (owner, peer, role) between two drains, one second apart; what is beyond is added to key
+ * {0, 0, 0, role}. */
 #define WG_TCP_KEYS 4096
 
 /* owner -> who that is. */
@@ -169,11 +174,13 @@ struct wg_peer_prefix {
 struct wg_tuple {
 	struct wg_endpoint local;
 	struct wg_endpoint remote;
-	wg_u32 netns; /* only for loopback addresses, which mean another host in each namespace; else 0 */
+	wg_u32 netns; /* only for loopback addresses, which mean another host in each namespace;
+			 else 0 */
 };
 #define WG_TUPLES 131072
 
-/* Back-fill: inode number of an older socket -> its owner, filled from /proc before the iterator runs. */
+/* Back-fill: inode number of an older socket -> its owner, filled from /proc before the iterator
+ * runs. */
 struct wg_socket_owner {
 	wg_u64 owner;
 	wg_u8 comm[16];
@@ -189,8 +196,9 @@ enum wg_counter {
 	WG_LOST_OPEN_RING_FULL,
 	WG_LOST_DATA_RING_FULL,
 	WG_LOST_CLOSE_RING_FULL,
-	WG_LOST_BYTES_RING_FULL, /* payload bytes of the data records lost */
-	WG_LOST_CONNECTION_NO_MEMORY, /* socket storage could not be had: the socket is not observed */
+	WG_LOST_BYTES_RING_FULL,      /* payload bytes of the data records lost */
+	WG_LOST_CONNECTION_NO_MEMORY, /* socket storage could not be had: the socket is not observed
+				       */
 	WG_LOST_HEADER_UNREADABLE,
 	WG_LOST_TCP_KEYS_FULL, /* L4 deltas that went to the overflow key */
 	WG_LOST_TCP_NO_ROOM,   /* L4 deltas that found not even that */

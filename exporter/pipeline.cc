@@ -35,6 +35,10 @@ class Pipeline::RequestSink final : public match::Sink {
     if (request.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
     pipeline_.aggregator_.requests().Add(request, connection_.service, connection_.remote);
   }
+  void OnCall(const match::Call& call) override {
+    ++pipeline_.requests_total_;
+    if (call.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+  }
 
  private:
   Pipeline& pipeline_;

@@ -7,15 +7,13 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("cgroup_skb/ingress")
-int empty_ingress(struct __sk_buff *skb)
-{
-	(void)skb;
-	return 1;
+int empty_ingress(struct __sk_buff* skb) {
+  (void)skb;
+  return 1;
 }
 
 SEC("cgroup_skb/egress")
-int empty_egress(struct __sk_buff *skb)
-{
-	(void)skb;
-	return 1;
+int empty_egress(struct __sk_buff* skb) {
+  (void)skb;
+  return 1;
 }

@@ -11,16 +11,19 @@ namespace wiregauge::decode {
 enum class Unparsed : std::uint8_t {
   kGap,        // not captured or lost, where the framing needed them, and what followed until the next message start
   kMidStream,  // before the first message start of a connection that is older than the tap
-  kNotHttp,    // another protocol, TLS included
-  kMalformed,  // HTTP before, but these bytes break its grammar
-  kTooLarge,   // over a named limit
-  kUpgraded,   // after a 101 answer
-  kTunnel,     // after a CONNECT
-  kCutOff,     // a head that the connection's end cut off
+  kUnknownProtocol,  // no protocol that is decoded
+  kMalformed,        // the connection's protocol before, but these bytes break its grammar
+  kTooLarge,         // over a named limit
+  kUpgraded,         // after a change to another protocol (HTTP's 101)
+  kTunnel,           // after a CONNECT
+  kCutOff,           // the beginning of a message that the connection's end cut off
+  kEncrypted,        // TLS whose plaintext is not seen
+  kCompressed,       // a compression that is not undone (MySQL's compressed protocol)
 };
 
-inline constexpr std::array<std::string_view, 8> kUnparsedNames = {"gap",       "mid_stream", "not_http", "malformed",
-                                                                   "too_large", "upgraded",   "tunnel",   "cut_off"};
+inline constexpr std::array<std::string_view, 10> kUnparsedNames = {
+    "gap",      "mid_stream", "unknown_protocol", "malformed", "too_large",
+    "upgraded", "tunnel",     "cut_off",          "encrypted", "compressed"};
 
 inline constexpr std::size_t kUnparsedReasons = kUnparsedNames.size();
 

@@ -29,9 +29,9 @@ std::optional<std::uint32_t> FirstSeq(const probe::OpenRecord& open, std::uint32
 
 // One direction during one call: joins stream, decoder and connection. Lives on the stack, so that an idle connection
 // needs no room for it.
-class HttpConnection::Side final : public decode::StreamSink, public decode::http1::Handler {
+class HttpConnection::Half final : public decode::StreamSink, public decode::http1::Handler {
  public:
-  Side(HttpConnection& connection, Direction direction, Sink& sink)
+  Half(HttpConnection& connection, Direction direction, Sink& sink)
       : connection_(connection), decoder_(connection.decoder(direction)), sink_(sink), direction_(direction) {}
 
   void OnBytes(Bytes bytes, std::uint64_t time_ns) override {
@@ -63,7 +63,7 @@ class HttpConnection::Side final : public decode::StreamSink, public decode::htt
       connection_.answers_lost_ = true;
     }
   }
-  void OnNotHttp() override { connection_.StopDecoding(Unparsed::kNotHttp, sink_); }
+  void OnNotHttp() override { connection_.StopDecoding(Unparsed::kUnknownProtocol, sink_); }
   void OnSwitch(Unparsed reason) override { connection_.StopDecoding(reason, sink_); }
   void OnUnparsed(Unparsed reason, std::uint64_t bytes) override {
     connection_.Losses().unparsed_bytes[static_cast<std::size_t>(reason)] += bytes;
@@ -97,7 +97,7 @@ HttpConnection::~HttpConnection() = default;
 void HttpConnection::OnData(const probe::DataRecord& record, Sink& sink) {
   Expire(record.time_ns, sink);
   const Direction direction = record.direction;
-  Side side(*this, direction, sink);
+  Half side(*this, direction, sink);
   // What a socket sends passes the tap in order: a hole there is a loss of ours and never fills.
   const bool may_hold = direction == Direction::kReceived && !received_decoder_.opaque();
   (direction == Direction::kSent ? sent_ : received_).Push(record, may_hold, budget_, side);
@@ -106,12 +106,12 @@ void HttpConnection::OnData(const probe::DataRecord& record, Sink& sink) {
 
 void HttpConnection::OnTick(std::uint64_t now_ns, Sink& sink) {
   if (received_.waiting() && received_.waiting_since_ns() + options_.hole_timeout_ns <= now_ns) {
-    Side side(*this, Direction::kReceived, sink);
+    Half side(*this, Direction::kReceived, sink);
     received_.GiveUpHoles(side);
   }
   const Direction answers = AnswerDirection();
   if (decoder(answers).in_lost_message() && last_ns(answers) + options_.lost_end_timeout_ns <= now_ns) {
-    Side side(*this, answers, sink);
+    Half side(*this, answers, sink);
     decoder(answers).EndLostMessage(side);
   }
   Expire(now_ns, sink);
@@ -153,7 +153,7 @@ void HttpConnection::Expire(std::uint64_t now_ns, Sink& sink) {
 }
 
 void HttpConnection::LearnRole(Direction requests) {
-  state_ = State::kHttp;
+  state_ = State::kConfirmed;
   if (role_ == Role::kUnknown) {
     role_ = requests == Direction::kSent ? Role::kClient : Role::kServer;
     decoder(requests).SetKind(Kind::kRequests);
@@ -165,10 +165,10 @@ void HttpConnection::LearnRole(Direction requests) {
 
 void HttpConnection::OnRequestLine(Direction direction, const decode::http1::RequestLine& line,
                                    std::uint64_t first_byte_ns, Sink& sink) {
-  if (state_ != State::kHttp) LearnRole(direction);
+  if (state_ != State::kConfirmed) LearnRole(direction);
   // A client that does not pipeline has the whole answer before it goes on.
   if (!pipelines_) {
-    Side answers(*this, Other(direction), sink);
+    Half answers(*this, Other(direction), sink);
     if (direction == Direction::kSent && received_.waiting()) received_.GiveUpHoles(answers);
     decoder(Other(direction)).EndLostMessage(answers);
   }
@@ -225,13 +225,13 @@ void HttpConnection::OnRequestsLost(Loss loss) {
 }
 
 Method HttpConnection::OnStatusLine(Direction direction, const decode::http1::StatusLine& line, Sink& sink) {
-  if (state_ != State::kHttp) LearnRole(Other(direction));
+  if (state_ != State::kConfirmed) LearnRole(Other(direction));
   const bool in_order = !answers_lost_;
   if (answers_lost_) DropUncertain();
   // An answer to nothing: the request must be among what waits behind a hole, so the hole is in what the probe could
   // tell, not in what the socket received.
   if (direction == Direction::kSent && outstanding_.empty() && received_.waiting()) {
-    Side received(*this, Direction::kReceived, sink);
+    Half received(*this, Direction::kReceived, sink);
     received_.GiveUpHoles(received);
   }
   informational_ = line.status < 200 && line.status != 101;
@@ -288,9 +288,9 @@ void HttpConnection::OnAnswerEnd(Direction direction, Sink& sink) {
 }
 
 void HttpConnection::StopDecoding(Unparsed reason, Sink& sink) {
-  state_ = reason == Unparsed::kNotHttp ? State::kNotHttp : State::kSwitched;
+  state_ = reason == Unparsed::kUnknownProtocol ? State::kRefuted : State::kFinished;
   for (const Direction direction : {Direction::kReceived, Direction::kSent}) {
-    Side side(*this, direction, sink);
+    Half side(*this, direction, sink);
     decoder(direction).StopDecoding(reason, side);
   }
   DropAll();
@@ -298,14 +298,14 @@ void HttpConnection::StopDecoding(Unparsed reason, Sink& sink) {
 }
 
 void HttpConnection::OnClose(const probe::CloseRecord& record, Sink& sink) {
-  Side received(*this, Direction::kReceived, sink);
+  Half received(*this, Direction::kReceived, sink);
   received_.GiveUpHoles(received);
   Expire(record.time_ns, sink);
   const bool reset = record.reset_sent || record.reset_received;
   const bool in_head = request_open_ && decoder(RequestDirection()).in_head();
-  Side sent(*this, Direction::kSent, sink);
+  Half sent(*this, Direction::kSent, sink);
   if (!reset) {
-    Side& answers = AnswerDirection() == Direction::kSent ? sent : received;
+    Half& answers = AnswerDirection() == Direction::kSent ? sent : received;
     decoder(AnswerDirection()).EndLostMessage(answers);
     if (decoder(AnswerDirection()).in_body_until_close()) decoder(AnswerDirection()).OnClose(answers);
   }

@@ -4,78 +4,38 @@
 // Pure: time comes with the records and OnTick. One thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 
 #include "exporter/decode/http1/decoder.h"
 #include "exporter/decode/stream.h"
-#include "exporter/decode/unparsed.h"
+#include "exporter/match/conversation.h"
 #include "exporter/match/outstanding.h"
-#include "exporter/match/request.h"
 #include "exporter/probe/record.h"
 
 namespace wiregauge::match {
 
-struct Options {
-  // From a request's last byte to the first byte of its answer. Proxies give up after 60 s (nginx, Envoy: 15 s).
-  std::uint64_t answer_timeout_ns = 60'000'000'000;
-  // How long a hole in the received direction may wait for a retransmission: several timeouts of TCP's 200 ms minimum.
-  std::uint64_t hole_timeout_ns = 2'000'000'000;
-  // How long an answer whose end was lost may stay silent before it is taken as ended.
-  std::uint64_t lost_end_timeout_ns = 5'000'000'000;
-};
-
-// What happened on a connection, beyond the requests told: deltas.
-struct ConnectionCounts {
-  std::uint64_t parsed_bytes = 0;  // payload whose meaning is known, captured or not
-  std::array<std::uint64_t, decode::kUnparsedReasons> unparsed_bytes{};  // by decode::Unparsed
-  std::uint64_t unmatched_answers = 0;                                   // answers to no request that was seen
-  std::uint64_t late_answers = 0;      // answers to requests that were told as timed out
-  std::uint64_t evicted_requests = 0;  // requests over Outstanding's limits: seen, not told
-  std::uint64_t unpaired_requests =
-      0;  // requests whose answer was lost or is uncertain, or that were cut off: not told
-};
-
-class Sink {
+class HttpConnection final : public Conversation {
  public:
-  // Requests in the order in which their outcome was known. Views are valid during the call.
-  virtual void OnRequest(const HttpRequest& request) = 0;
-
- protected:
-  ~Sink() = default;
-};
-
-class HttpConnection {
- public:
-  // What the pipeline may want to know to stop copying bytes that nobody reads.
-  enum class State : std::uint8_t { kUndecided, kHttp, kNotHttp, kSwitched };
-
   // `options` and `budget` are shared by all connections of a thread and must outlive them.
   HttpConnection(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
-  ~HttpConnection();
+  ~HttpConnection() override;
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 
-  // Records of this connection in the order in which the probe gave them.
-  void OnData(const probe::DataRecord& record, Sink& sink);
-  // The last record: tells every request that is left.
-  void OnClose(const probe::CloseRecord& record, Sink& sink);
-  // To be called when NextDeadline() has passed; calling it oftener is harmless.
-  void OnTick(std::uint64_t now_ns, Sink& sink);
-  [[nodiscard]] std::optional<std::uint64_t> NextDeadline() const;
+  void OnData(const probe::DataRecord& record, Sink& sink) override;
+  void OnClose(const probe::CloseRecord& record, Sink& sink) override;
+  void OnTick(std::uint64_t now_ns, Sink& sink) override;
+  [[nodiscard]] std::optional<std::uint64_t> NextDeadline() const override;
+  ConnectionCounts TakeCounts() override;
+  [[nodiscard]] std::uint64_t pending_bytes() const override;
+  [[nodiscard]] State state() const override { return state_; }
 
-  // The counts since the last call.
-  ConnectionCounts TakeCounts();
-
-  [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] probe::Role role() const { return role_; }
-  // Bytes of message heads that are not complete yet: told, and neither parsed nor unparsed so far.
-  [[nodiscard]] std::uint64_t pending_bytes() const;
 
  private:
-  class Side;
+  class Half;
   using Entry = Outstanding::Entry;
 
   void OnRequestLine(probe::Direction direction, const decode::http1::RequestLine& line, std::uint64_t first_byte_ns,

@@ -26,6 +26,7 @@ class Listener final : public Sink {
     Check(request.role != probe::Role::kUnknown, "a request without a role");
     Check(!request.method.empty() && request.path.size() <= 1'024, "shape");
   }
+  void OnCall(const Call&) override { Check(false, "HTTP tells no calls"); }
   std::uint64_t told = 0;
 };
 

@@ -173,7 +173,7 @@ TEST(HttpConnection, UpgradeStopsDecodingAndGoesOnCounting) {
   tap.Answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello");
   tap.Request("GET / HTTP/1.1\r\n\r\n");
   EXPECT_THAT(tap.sink.all, ElementsAre(Answered("GET", "/ws", 101)));
-  EXPECT_EQ(tap.connection.state(), HttpConnection::State::kSwitched);
+  EXPECT_EQ(tap.connection.state(), HttpConnection::State::kFinished);
   const ConnectionCounts counts = tap.connection.TakeCounts();
   EXPECT_EQ(Count(counts, Unparsed::kUpgraded), 7u + 18u);
   EXPECT_EQ(Tap::Unparsed(counts), 25u);
@@ -331,10 +331,10 @@ TEST(HttpConnection, OtherProtocolsAreOnlyCounted) {
     tap.Answer(c.answer);
     tap.Request(kGet);
     tap.Close();
-    EXPECT_EQ(tap.connection.state(), HttpConnection::State::kNotHttp) << c.what;
+    EXPECT_EQ(tap.connection.state(), HttpConnection::State::kRefuted) << c.what;
     EXPECT_THAT(tap.sink.all, IsEmpty()) << c.what;
     const ConnectionCounts counts = tap.connection.TakeCounts();
-    EXPECT_EQ(Count(counts, Unparsed::kNotHttp), c.request.size() + c.answer.size() + kGet.size()) << c.what;
+    EXPECT_EQ(Count(counts, Unparsed::kUnknownProtocol), c.request.size() + c.answer.size() + kGet.size()) << c.what;
     EXPECT_EQ(counts.parsed_bytes, 0u) << c.what;
   }
 }
@@ -343,8 +343,8 @@ TEST(HttpConnection, AServerThatSpeaksFirstIsNotHttp) {
   Tap tap;
   tap.Answer("220 mail ESMTP\r\n");
   tap.Request("EHLO x\r\n");
-  EXPECT_EQ(tap.connection.state(), HttpConnection::State::kNotHttp);
-  EXPECT_EQ(Count(tap.connection.TakeCounts(), Unparsed::kNotHttp), 24u);
+  EXPECT_EQ(tap.connection.state(), HttpConnection::State::kRefuted);
+  EXPECT_EQ(Count(tap.connection.TakeCounts(), Unparsed::kUnknownProtocol), 24u);
 }
 
 TEST(HttpConnection, AnAnswerWithoutARequestIsCounted) {

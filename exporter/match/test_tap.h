@@ -38,6 +38,8 @@ class KeptRequests final : public Sink {
                    request.start_ns, request.end_ns, request.role, request.minor_version, request.path_cut});
   }
 
+  void OnCall(const Call&) override {}
+
   std::vector<ToldRequest> all;
 };
 

@@ -362,7 +362,7 @@ void Decoder::Fail(Unparsed reason, Handler& handler) {
   partial_.reset();
   if (!confirmed_ && reason == Unparsed::kMalformed) {
     state_ = State::kOpaque;
-    loss_ = Unparsed::kNotHttp;
+    loss_ = Unparsed::kUnknownProtocol;
     if (bytes > 0) handler.OnUnparsed(loss_, bytes);
     return handler.OnNotHttp();
   }

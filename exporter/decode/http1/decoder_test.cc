@@ -138,7 +138,7 @@ TEST(Decoder, NotHttp) {
   for (const std::string_view bytes :
        {"\x16\x03\x01zzzz", "*1\r\n$4\r\nPING\r\n", "SET a b\r\n", "GET / HTTP/2.0\r\n\r\n", "SSH-2.0-x\r\n"}) {
     EXPECT_EQ(Requests(bytes), "not-http ") << bytes;
-    EXPECT_EQ(Decode(Kind::kRequests, bytes, 0, 1).unparsed[static_cast<std::size_t>(Unparsed::kNotHttp)],
+    EXPECT_EQ(Decode(Kind::kRequests, bytes, 0, 1).unparsed[static_cast<std::size_t>(Unparsed::kUnknownProtocol)],
               bytes.size());
   }
   EXPECT_EQ(Answers("220 mail\r\n"), "not-http ");
