@@ -139,9 +139,11 @@ void Exporter::CollectOwn(aggregate::Snapshot& out) const {
   pipeline_.CollectLosses(passed, lost);
   out.push_back(std::move(passed));
   out.push_back(std::move(lost));
-  Family connections = MakeFamily("wiregauge_decoded_connections", "", FamilyType::kGauge,
-                                  "Connections with a decoder: their protocol is known.");
-  AddPoint(connections, {}, static_cast<double>(pipeline_.connections()));
+  Family connections =
+      MakeFamily("wiregauge_decoded_connections", "", FamilyType::kGauge, "Connections whose protocol is known.");
+  for (const auto& [protocol, count] : pipeline_.ConnectionsByProtocol()) {
+    AddPoint(connections, {{"protocol", protocol}}, static_cast<double>(count));
+  }
   out.push_back(std::move(connections));
 }
 

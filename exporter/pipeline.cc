@@ -12,12 +12,13 @@ namespace wiregauge::exporter {
 struct Pipeline::Connection {
   Connection(const probe::OpenRecord& open, identity::ServiceId owner_service, const match::Options& options,
              decode::MemoryBudget& budget)
-      : remote(open.remote), service(owner_service), last_ns(open.time_ns), http(open, options, budget) {}
+      : remote(open.remote), service(owner_service), last_ns(open.time_ns), talk(open, options, budget) {}
 
   probe::Endpoint remote;
   identity::ServiceId service;
   std::uint64_t last_ns;
-  match::HttpConnection http;
+  match::Connection talk;
+  bool capture_stopped = false;
 };
 
 struct Pipeline::EarlyData {
@@ -45,9 +46,11 @@ class Pipeline::RequestSink final : public match::Sink {
   const Connection& connection_;
 };
 
-Pipeline::Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup)
+Pipeline::Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
+                   StopCapture stop_capture)
     : options_(options),
       lookup_(std::move(lookup)),
+      stop_capture_(std::move(stop_capture)),
       identity_(std::move(roots)),
       aggregator_(identity_.services(), peers_) {}
 
@@ -89,7 +92,10 @@ void Pipeline::OnData(const probe::DataRecord& data) {
   Connection& connection = *found->second;
   connection.last_ns = data.time_ns;
   RequestSink sink(*this, connection);
-  connection.http.OnData(data, sink);
+  connection.talk.OnData(data, sink);
+  if (connection.talk.capture() != match::Connection::Capture::kUseless || connection.capture_stopped) return;
+  connection.capture_stopped = true;
+  stop_capture_(data.connection);
 }
 
 void Pipeline::OnClose(const probe::CloseRecord& close) {
@@ -97,7 +103,7 @@ void Pipeline::OnClose(const probe::CloseRecord& close) {
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
   RequestSink sink(*this, connection);
-  connection.http.OnClose(close, sink);
+  connection.talk.OnClose(close, sink);
   TakeCounts(connection);
   connections_.erase(found);
 }
@@ -124,7 +130,7 @@ void Pipeline::TakeEarly(const probe::OpenRecord& open, Connection& connection) 
     record.connection = open.connection;
     record.before_accept = false;
     record.captured = at->captured;
-    connection.http.OnData(record, sink);
+    connection.talk.OnData(record, sink);
     at = early_.erase(at);
   }
 }
@@ -137,7 +143,7 @@ void Pipeline::ExpireEarly(std::uint64_t now_ns) {
 }
 
 void Pipeline::TakeCounts(Connection& connection) {
-  const match::ConnectionCounts taken = connection.http.TakeCounts();
+  const match::ConnectionCounts taken = connection.talk.TakeCounts();
   counts_.parsed_bytes += taken.parsed_bytes;
   counts_.unmatched_answers += taken.unmatched_answers;
   counts_.late_answers += taken.late_answers;
@@ -179,10 +185,10 @@ void Pipeline::OnTick(std::uint64_t now_ns) {
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto current = at++;
     Connection& connection = *current->second;
-    const auto deadline = connection.http.NextDeadline();
+    const auto deadline = connection.talk.NextDeadline();
     if (deadline && *deadline <= now_ns) {
       RequestSink sink(*this, connection);
-      connection.http.OnTick(now_ns, sink);
+      connection.talk.OnTick(now_ns, sink);
     }
     TakeCounts(connection);
     const bool forgotten = connection.last_ns + kSilentNs < now_ns;
@@ -207,6 +213,15 @@ void Pipeline::Collect(aggregate::Now now, aggregate::Snapshot& out) {
   aggregate::Snapshot families = aggregator_.Collect(now);
   out.insert(out.end(), std::make_move_iterator(families.begin()), std::make_move_iterator(families.end()));
   identity_.Expire([this](identity::ServiceId service) { return aggregator_.Uses(service); });
+}
+
+std::map<std::string_view, std::size_t> Pipeline::ConnectionsByProtocol() const {
+  std::map<std::string_view, std::size_t> counts;
+  for (const auto& [id, connection] : connections_) {
+    const std::string_view protocol = connection->talk.protocol();
+    if (!protocol.empty()) ++counts[protocol];
+  }
+  return counts;
 }
 
 void Pipeline::CollectLosses(aggregate::Family& passed, aggregate::Family& lost) const {

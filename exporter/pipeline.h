@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -17,7 +19,7 @@
 #include "exporter/decode/budget.h"
 #include "exporter/identity/identity.h"
 #include "exporter/identity/peer.h"
-#include "exporter/match/http_connection.h"
+#include "exporter/match/connection.h"
 #include "exporter/probe/probe.h"
 
 namespace wiregauge::exporter {
@@ -46,7 +48,12 @@ class Pipeline {
   // How to find what the kernel noted of an owner.
   using OwnerLookup = std::function<Result<probe::OwnerInfo>(probe::OwnerId)>;
 
-  Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup);
+  // Tells the kernel that nothing of this connection is decoded, so that it need not be copied.
+  using StopCapture = std::function<void(probe::ConnectionId)>;
+
+  Pipeline(
+      const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
+      StopCapture stop_capture = [](probe::ConnectionId) {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -63,6 +70,8 @@ class Pipeline {
 
   [[nodiscard]] const PipelineLosses& losses() const { return losses_; }
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+  // By protocol, those of a known one.
+  [[nodiscard]] std::map<std::string_view, std::size_t> ConnectionsByProtocol() const;
   [[nodiscard]] const identity::PeerTable& peers() const { return peers_; }
 
  private:
@@ -82,6 +91,7 @@ class Pipeline {
   match::Options options_;
   decode::MemoryBudget budget_;
   OwnerLookup lookup_;
+  StopCapture stop_capture_;
   identity::PeerTable peers_;
   identity::Identity identity_;
   aggregate::Aggregator aggregator_;

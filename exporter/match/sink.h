@@ -16,6 +16,8 @@ struct Options {
   std::uint64_t hole_timeout_ns = 2'000'000'000;
   // How long an answer whose end was lost may stay silent before it is taken as ended.
   std::uint64_t lost_end_timeout_ns = 5'000'000'000;
+  // Protocols that are not to be decoded: bit by index in Protocols().
+  std::uint32_t protocols_off = 0;
 };
 
 // What happened on a connection, beyond the requests told: deltas.

@@ -273,4 +273,30 @@ bool EndsWithLastChunk(std::string_view run) {
   return run.size() == kLastChunk.size() || run[run.size() - kLastChunk.size() - 1] == '\n';
 }
 
+Likeness LooksLikeRequests(Bytes first, bool /*mid_stream*/) {
+  const std::string_view text = AsText(first);
+  if (!CanStart(text, Kind::kRequests)) return Likeness::kNo;
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos || space + 1 == text.size()) return Likeness::kMaybe;
+  const std::string_view target = text.substr(space + 1);
+  const std::string_view line = target.substr(0, target.find('\n'));
+  if (line.find(" HTTP/1.") != std::string_view::npos) return Likeness::kYes;
+  if (line.size() < target.size()) return Likeness::kNo;
+  const Method method = FindMethod(text.substr(0, space));
+  if (method == Method::kConnect) return Likeness::kYes;
+  // A path, the asterisk, an absolute URI.
+  constexpr std::string_view kScheme = "http";
+  if (target.front() != '/' && target.front() != '*' && !target.starts_with(kScheme.substr(0, target.size()))) {
+    return Likeness::kNo;
+  }
+  return method == Method::kOther || kScheme.starts_with(target) ? Likeness::kMaybe : Likeness::kYes;
+}
+
+Likeness LooksLikeAnswers(Bytes first, bool /*mid_stream*/) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  const std::string_view text = AsText(first);
+  if (text.starts_with(kVersion)) return Likeness::kYes;
+  return kVersion.starts_with(text) ? Likeness::kMaybe : Likeness::kNo;
+}
+
 }  // namespace wiregauge::decode::http1

@@ -8,7 +8,9 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "exporter/decode/http1/types.h"
+#include "exporter/decode/likeness.h"
 
 namespace wiregauge::decode::http1 {
 
@@ -64,6 +66,11 @@ enum class Kind : std::uint8_t { kUnknown, kRequests, kResponses };
 // Whether a message of that kind can begin with these bytes, of which more may follow: a method token and a space, or
 // "HTTP/1.". The first check of every connection.
 bool CanStart(std::string_view bytes, Kind kind);
+
+// See LikenessOf. After a loss or in the middle the decoder finds message starts by itself, so these look only at the
+// first byte on.
+Likeness LooksLikeRequests(Bytes first, bool mid_stream);
+Likeness LooksLikeAnswers(Bytes first, bool mid_stream);
 
 // Where a message seems to start in `run`, the bytes after a loss: at the run's first byte or behind empty lines (then
 // it may be cut short by the run's end) or at a full start line inside. Stricter than CanStart: only registered

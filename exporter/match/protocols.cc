@@ -1,0 +1,31 @@
+#include "exporter/match/protocols.h"
+
+#include "exporter/decode/http1/parse.h"
+#include "exporter/match/http_connection.h"
+
+namespace wiregauge::match {
+namespace {
+
+template <typename Made>
+std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options& options,
+                                   decode::MemoryBudget& budget) {
+  return std::make_unique<Made>(open, options, budget);
+}
+
+constexpr Protocol kProtocols[] = {
+    {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
+};
+static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for each");
+
+}  // namespace
+
+std::span<const Protocol> Protocols() { return kProtocols; }
+
+std::optional<std::size_t> FindProtocol(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kProtocols); ++i) {
+    if (kProtocols[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace wiregauge::match
