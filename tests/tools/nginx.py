@@ -10,6 +10,7 @@ user root;
 events {{ worker_connections 8192; }}
 http {{
   access_log off;
+  sendfile on;
   keepalive_requests 1000000000;
   keepalive_timeout 1h;
   client_body_temp_path {folder}/body;
