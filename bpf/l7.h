@@ -1,53 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Choosing by the first bytes whether a connection is worth capturing. Meaning is decided in user
- * space. */
+/* What a connection's first bytes decide here. Everything else is decided in user space, which has
+ * all protocols and can change its mind. */
 #ifndef WIREGAUGE_BPF_L7_H
 #define WIREGAUGE_BPF_L7_H
 
-#define L7_PROBE_BYTES 16
-#define L7_TRIES                                                                                   \
-	32 /* segments with payload, both directions, before a connection is given up as unknown   \
-	    */
+#define L7_FIRST_BYTES 16
 
-/* "HTTP/1." and "CONNECT" as the first seven bytes of a little-endian word. */
-#define VERSION_WORD 0x002e312f50545448ULL
-#define CONNECT_WORD 0x005443454e4e4f43ULL
-
-/* Do the first seven of n bytes (as far as they are there) equal the word? */
-static __always_inline bool begins_with(__u64 low, __u64 word, __u32 n)
-{
-	__u64 mask = ~0ULL >> (64 - 8 * (n < 7 ? n : 7));
-
-	return !((low ^ word) & mask);
-}
+/* Words are little-endian, as is every machine that this is built for. */
+union first_bytes {
+	__u8 bytes[L7_FIRST_BYTES];
+	__u64 words[L7_FIRST_BYTES / 8];
+};
 
 /*
- * HTTP/1: "HTTP/1." or a token of capital letters, a space and the start of a target. A segment may
- * end anywhere, so what fits as far as it goes is taken: n bytes (1 to 16) are there, the rest of
- * both words is zero. A global function, so that the verifier looks at it once and not once a path
- * that leads here.
+ * A TLS handshake record with a client's or a server's hello (RFC 8446 section 5.1 and 4; the
+ * record's version is 3.0 to 3.4): what follows says nothing, so none of it goes up.
  */
-__noinline int may_be_http1(__u64 low, __u64 high, __u32 n)
+static __always_inline bool is_tls_hello(const union first_bytes *f)
 {
-	if (!n || n > L7_PROBE_BYTES)
-		return 0;
-	if (begins_with(low, VERSION_WORD, n) || begins_with(low, CONNECT_WORD, n))
-		return 1;
-	for (__u32 i = 0; i < L7_PROBE_BYTES - 1; i++) {
-		__u8 byte = low;
-		__u8 next = low >> 8;
+	const __u8 *b = f->bytes;
+	__u32 length = b[3] << 8 | b[4];
 
-		if (i >= n)
-			return 1; /* a token as far as it goes */
-		if (byte == ' ')
-			return i >= 3 &&
-			       (i + 1 == n || next == '/' || next == '*' || (next | 0x20) == 'h');
-		if (!((byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '_'))
-			return 0;
-		low = low >> 8 | high << 56;
-		high >>= 8;
-	}
-	return 0; /* 15 capitals are no method */
+	return b[0] == 0x16 && b[1] == 3 && b[2] <= 4 && length >= 4 && length <= 1 << 14 &&
+	       (b[5] == 1 || b[5] == 2);
+}
+
+/* RFC 9113 section 3.4. Frame headers may be anywhere, so nothing may be left out from here on. */
+static __always_inline bool is_http2_preface(const union first_bytes *f)
+{
+	return f->words[0] == 0x5448202a20495250ULL && /* "PRI * HT" */
+	       f->words[1] == 0x0a0d302e322f5054ULL;   /* "TP/2.0\r\n" */
 }
 
 #endif

@@ -9,11 +9,18 @@ const volatile __u32 scope_count;
 const volatile __u32
     ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
 
+const volatile __u32 capture_burst_bytes = WG_CAPTURE_BURST;
+
 enum l7 {
-	L7_UNKNOWN = 0, /* the first bytes have not told yet */
-	L7_HTTP1,
-	L7_NONE, /* carried, not decoded */
+	L7_NEW = 0,  /* nothing was told yet */
+	L7_CAPTURED, /* its bytes go up */
+	L7_UNREAD,   /* its bytes are only counted */
 };
+
+/* User space's verdict on a connection is looked for at its 4th, 8th, 16th, ... payload segment,
+ * and then at each 64th: a map lookup a packet would cost more than the rest of an unread one. */
+#define FIRST_LOOK 4
+#define LOOK_EVERY 64
 
 #pragma clang diagnostic push
 #pragma clang diagnostic error "-Wpadded"
@@ -22,6 +29,7 @@ enum l7 {
 struct totals {
 	__u64 sent_bytes;
 	__u64 received_bytes;
+	__u64 unread_bytes;
 	__u32 sent_segments;
 	__u32 received_segments;
 	__u32 retransmitted_segments;
@@ -35,6 +43,7 @@ struct flow {
 	__u32 burst_bytes; /* captured since the other direction spoke */
 	__u32 fin_seq;	   /* sequence number of the FIN, when it was seen */
 	__u32 first_seq;
+	__u64 unread_bytes; /* payload that passed and was not to be captured */
 };
 
 /*
@@ -54,9 +63,9 @@ struct connection {
 	__u8 fin_received;
 	__u8 unreported_open; /* not yet counted as opened */
 	__u8 role;
-	__u8 l7;
-	__u8 l7_tries;
-	__u64 id; /* socket cookie; 0 until known */
+	__u8 l7;     /* enum l7 */
+	__u8 unread; /* enum wg_unread: why */
+	__u64 id;    /* socket cookie; 0 until known */
 	__u64 owner;
 	__u64 peer_owner;
 	__u64 connect_ns; /* clients: when the SYN left */
@@ -68,8 +77,11 @@ struct connection {
 	__u32 peer;
 	__u32 netns;
 	__u8 comm[16];
+	__u32 segments;	 /* with payload, as far as they were told */
+	__u32 next_look; /* for a verdict, at this many segments */
+	__u32 burst_max; /* bytes captured in one direction until the other speaks */
 	__u8 last_direction;
-	__u8 padding[7];
+	__u8 padding[3];
 };
 
 #pragma clang diagnostic pop
@@ -103,6 +115,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps"); /* enum wg_counter -> count */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WG_CAPTURES);
+	__type(key, __u64);
+	__type(value, struct wg_capture);
+} captures
+    SEC(".maps"); /* connection -> verdict of user space that the connection has not taken yet */
 
 struct tcp_deltas {
 	__uint(type, BPF_MAP_TYPE_HASH);

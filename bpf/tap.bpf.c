@@ -86,8 +86,9 @@ static __noinline bool announce(struct connection *c, struct wg_open *tuple_of, 
 	}
 	*r = *tuple_of;
 	fill_header(&r->header, WG_RECORD_OPEN, c->id, now);
-	if (c->mid_stream)
-		r->header.flags = WG_OPEN_MID_STREAM;
+	r->header.flags =
+	    (c->mid_stream ? WG_OPEN_MID_STREAM : 0) |
+	    (c->l7 == L7_UNREAD && c->unread == WG_UNREAD_ENCRYPTED ? WG_OPEN_ENCRYPTED : 0);
 	r->sent_seq = c->sent.first_seq;
 	r->received_seq = c->received.first_seq;
 	r->owner = c->owner;
@@ -180,6 +181,7 @@ struct large {
 	__u32 budget : 23; /* bytes that may still be captured of this burst */
 	__u32 sent : 1;
 };
+#define LARGE_BUDGET_MAX ((1U << 23) - 1) /* more than any segment */
 
 /*
  * A segment of more than one small record: in pieces while the burst's budget lasts, then its head
@@ -215,6 +217,15 @@ __noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq,
 	return captured + s.length;
 }
 
+static __always_inline __u32 burst_left(const struct connection *c, const struct flow *f)
+{
+	__u32 left = c->burst_max > f->burst_bytes ? c->burst_max - f->burst_bytes : 0;
+
+	if (left > LARGE_BUDGET_MAX || c->burst_max == WG_BURST_UNLIMITED)
+		return LARGE_BUDGET_MAX;
+	return left;
+}
+
 /* All of a segment; only its head and tail when the other side has been silent for long. */
 static __always_inline void tell(struct __sk_buff *skb, struct connection *c, struct flow *f,
 				 struct segment *s)
@@ -234,7 +245,7 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 			small_piece(skb, s, c->id, s->length);
 		return;
 	}
-	what.budget = f->burst_bytes < WG_CAPTURE_BURST ? WG_CAPTURE_BURST - f->burst_bytes : 0;
+	what.budget = burst_left(c, f);
 	__builtin_memcpy(&packed, &what, sizeof(packed));
 	f->burst_bytes += tell_large(skb, c->id, s->now, s->seq, packed);
 }
@@ -305,15 +316,51 @@ static __always_inline void read_addresses(struct __sk_buff *skb, struct segment
 	__builtin_memcpy(s->destination.address, ip + 24, 16);
 }
 
-static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct segment *s)
+/* False when there are not so many: what is too short to tell is captured. */
+static __always_inline bool read_first_bytes(struct __sk_buff *skb, const struct segment *s,
+					     union first_bytes *first)
 {
-	__u64 first[2] = {};
-	__u32 n = s->length < L7_PROBE_BYTES ? s->length : L7_PROBE_BYTES;
+	return s->length >= sizeof(*first) &&
+	       !bpf_skb_load_bytes(skb, s->offset, first, sizeof(*first));
+}
 
-	n = ((n - 1) & (L7_PROBE_BYTES - 1)) + 1;
-	if (bpf_skb_load_bytes(skb, s->offset, first, n))
-		return false;
-	return may_be_http1(first[0], first[1], n);
+static __always_inline void begin_capture(struct __sk_buff *skb, struct connection *c,
+					  const struct segment *s)
+{
+	union first_bytes first;
+
+	c->l7 = L7_CAPTURED;
+	c->segments = 0;
+	c->next_look = FIRST_LOOK;
+	c->burst_max = capture_burst_bytes;
+	if (!read_first_bytes(skb, s, &first))
+		return;
+	if (is_tls_hello(&first)) {
+		c->l7 = L7_UNREAD;
+		c->unread = WG_UNREAD_ENCRYPTED;
+	} else if (is_http2_preface(&first)) {
+		c->burst_max = WG_BURST_UNLIMITED;
+	}
+}
+
+/* What user space has decided since the last look. */
+static __noinline int take_verdict(struct connection *c)
+{
+	struct wg_capture *verdict;
+
+	if (!c)
+		return 0;
+	c->next_look += c->next_look < LOOK_EVERY ? c->next_look : LOOK_EVERY;
+	verdict = bpf_map_lookup_elem(&captures, &c->id);
+	if (!verdict)
+		return 0;
+	c->burst_max = verdict->burst_bytes;
+	if (!verdict->capture) {
+		c->unread = verdict->unread;
+		c->l7 = L7_UNREAD;
+	}
+	bpf_map_delete_elem(&captures, &c->id);
+	return 0;
 }
 
 /*
@@ -324,10 +371,11 @@ static __always_inline bool looks_decodable(struct __sk_buff *skb, const struct 
 static __noinline int tell_before_accept(struct __sk_buff *skb, const struct segment *s, __u64 id)
 {
 	struct wg_before_accept *where;
+	union first_bytes first;
 	struct wg_data *r;
 	__u32 n;
 
-	if (!s || !s->length || !looks_decodable(skb, s))
+	if (!s || !s->length || (read_first_bytes(skb, s, &first) && is_tls_hello(&first)))
 		return 0;
 	r = reserve(sizeof(*r) + sizeof(*where) + WG_CAPTURE_LARGE);
 	if (!r)
@@ -418,6 +466,8 @@ static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bp
 	if (!tp)
 		return NULL;
 	read_totals(&c->reported, tp);
+	c->sent.next_seq = s->sent ? s->seq : tp->snd_nxt;
+	c->received.next_seq = s->sent ? tp->rcv_nxt : s->seq;
 	read_addresses(skb, &addressed);
 	t.remote = s->sent ? addressed.destination : addressed.source;
 	classify_peer(c, &t);
@@ -462,7 +512,7 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (!c)
 		return 1;
 	note_flags(c, &s);
-	if (!s.length || c->l7 == L7_NONE)
+	if (!s.length)
 		return 1;
 	if (sk->state == BPF_TCP_LISTEN) {
 		if (!sent) {
@@ -477,13 +527,14 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	f = sent ? &c->sent : &c->received;
 	if (seen_before(f, sk, &s))
 		return 1;
-	if (c->l7 == L7_UNKNOWN) {
-		if (!looks_decodable(skb, &s)) {
-			if (++c->l7_tries >= L7_TRIES)
-				c->l7 = L7_NONE;
+	if (c->l7 == L7_NEW)
+		begin_capture(skb, c, &s);
+	else if (c->l7 == L7_CAPTURED && ++c->segments >= c->next_look)
+		take_verdict(c);
+	if (c->l7 == L7_UNREAD) {
+		f->unread_bytes += s.length;
+		if (c->announced || c->unread != WG_UNREAD_ENCRYPTED)
 			return 1;
-		}
-		c->l7 = L7_HTTP1;
 	}
 	s.now = bpf_ktime_get_ns();
 	if (!c->announced) {
@@ -493,10 +544,12 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 			c->id = bpf_get_socket_cookie(skb); /* back-filled */
 		describe(&o, skb, &s);
 		if (!announce(c, &o, s.now)) {
-			count(WG_LOST_BYTES_RING_FULL, s.length);
+			count(WG_LOST_BYTES_RING_FULL, c->l7 == L7_UNREAD ? 0 : s.length);
 			return 1;
 		}
 	}
+	if (c->l7 == L7_UNREAD)
+		return 1;
 	tell(skb, c, f, &s);
 	return 1;
 }
@@ -559,8 +612,8 @@ static __always_inline void begin(struct connection *c, __u8 role)
 	c->fin_sent = 0;
 	c->fin_received = 0;
 	c->role = role;
-	c->l7 = L7_UNKNOWN;
-	c->l7_tries = 0;
+	c->l7 = L7_NEW;
+	c->unread = WG_UNREAD_UNKNOWN_PROTOCOL;
 	c->last_direction = 0xff;
 	c->peer_owner = 0;
 	c->rtt_next_ns = 0;
@@ -635,10 +688,11 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 	if (c->in_tuples)
 		bpf_map_delete_elem(&tuples, &t);
 	tell_close(c);
+	bpf_map_delete_elem(&captures, &c->id);
 	c->established = 0;
 	c->in_tuples = 0;
 	c->announced = 0;
-	c->l7 = L7_NONE;
+	c->l7 = L7_UNREAD;
 }
 
 SEC("sockops")

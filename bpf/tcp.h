@@ -19,6 +19,7 @@ static __always_inline void read_totals(struct totals *t, struct tcp_sock *tp)
 	if (bpf_core_field_exists(tp->total_rto))
 		t->retransmission_timeouts = tp->total_rto;
 	t->out_of_order_segments = tp->rcv_ooopack;
+	t->unread_bytes = 0;
 	t->opened = 0;
 }
 
@@ -75,6 +76,7 @@ static __always_inline void take_deltas(struct totals *delta, struct connection 
 		reported->retransmission_timeouts = now->retransmission_timeouts;
 	delta->out_of_order_segments =
 	    advance32(&reported->out_of_order_segments, now->out_of_order_segments);
+	delta->unread_bytes = advance64(&reported->unread_bytes, now->unread_bytes);
 	delta->opened = c->unreported_open;
 	c->unreported_open = 0;
 	bpf_spin_unlock(&c->lock);
@@ -151,6 +153,7 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 
 	read_totals(&now, tp);
 	without_fins(&now, c, tp);
+	now.unread_bytes = c->sent.unread_bytes + c->received.unread_bytes;
 	entry = current_deltas(c);
 	if (!entry) {
 		count(WG_LOST_TCP_NO_ROOM, 1);
@@ -171,6 +174,7 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 	add(&entry->retransmitted_segments, delta.retransmitted_segments);
 	add(&entry->retransmission_timeouts, delta.retransmission_timeouts);
 	add(&entry->out_of_order_segments, delta.out_of_order_segments);
+	add(&entry->unread_bytes[c->unread & (WG_UNREADS - 1)], delta.unread_bytes);
 	return entry;
 }
 

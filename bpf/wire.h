@@ -53,6 +53,7 @@ struct wg_header {
 };
 
 #define WG_OPEN_MID_STREAM 1 /* flags of WG_RECORD_OPEN */
+#define WG_OPEN_ENCRYPTED 2  /* began with a TLS hello: no data will follow */
 
 struct wg_open {
 	struct wg_header header;
@@ -107,13 +108,34 @@ struct wg_close {
 #define WG_CAPTURE_SMALL 256
 #define WG_CAPTURE_MEDIUM 1024
 #define WG_CAPTURE_LARGE 4096
-/* Payload captured of one direction until the other one speaks; beyond it only the head of each
- * segment. */
+/* Payload captured of one direction until the other one speaks, unless configured or decided
+ * otherwise; beyond it only the head and tail of each segment. */
 #define WG_CAPTURE_BURST 65536
 #define WG_CAPTURE_HEAD (WG_CAPTURE_SMALL - WG_TAIL_BYTES)
 /* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a
  * declared gap. */
 #define WG_CAPTURE_PIECES 16
+
+/* Why a connection's bytes are only counted. */
+enum wg_unread {
+	WG_UNREAD_UNKNOWN_PROTOCOL,
+	WG_UNREAD_ENCRYPTED,
+	WG_UNREAD_UPGRADED,
+	WG_UNREAD_TUNNEL,
+	WG_UNREAD_COMPRESSED,
+	WG_UNREADS = 8, /* room for more; a power of two, so that an index is bounded by a mask */
+};
+
+/* connection -> what user space wants of it; taken out by the kernel when it has seen it. */
+struct wg_capture {
+	wg_u32 burst_bytes; /* as WG_CAPTURE_BURST, for this connection */
+	wg_u8 capture;	    /* 0: nothing more, for good */
+	wg_u8 unread;	    /* enum wg_unread, when nothing more */
+	wg_u16 padding;
+};
+#define WG_BURST_UNLIMITED 0xffffffffU
+/* Verdicts on their way. They are taken within a few segments or at the close, so few wait. */
+#define WG_CAPTURES 16384
 
 /* ---- L4 plane ---- */
 
@@ -148,6 +170,7 @@ struct wg_tcp_counters {
 	wg_u64 out_of_order_segments;
 	wg_u64 resets_sent;
 	wg_u64 resets_received;
+	wg_u64 unread_bytes[WG_UNREADS]; /* payload not captured, by enum wg_unread */
 	struct wg_tcp_histogram connect_duration;
 	struct wg_tcp_histogram rtt;
 };
@@ -218,7 +241,8 @@ WG_STATIC_ASSERT(sizeof(struct wg_data) == 32, "wg_data");
 WG_STATIC_ASSERT(sizeof(struct wg_before_accept) == 40, "wg_before_accept");
 WG_STATIC_ASSERT(sizeof(struct wg_close) == 24, "wg_close");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_key) == 24, "wg_tcp_key");
-WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 2 * 17), "wg_tcp_counters");
+WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 8 + 2 * 17), "wg_tcp_counters");
+WG_STATIC_ASSERT(sizeof(struct wg_capture) == 8, "wg_capture");
 WG_STATIC_ASSERT(sizeof(struct wg_tuple) == 44, "wg_tuple");
 WG_STATIC_ASSERT(sizeof(struct wg_owner) == 24, "wg_owner");
 WG_STATIC_ASSERT(sizeof(struct wg_socket_owner) == 24, "wg_socket_owner");

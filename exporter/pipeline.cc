@@ -26,6 +26,15 @@ struct Pipeline::EarlyData {
   std::vector<std::uint8_t> captured;
 };
 
+namespace {
+
+// The name in wiregauge_unparsed_bytes of what the kernel did not capture, by probe::Unread.
+constexpr decode::Unparsed kUnreadReasons[] = {decode::Unparsed::kUnknownProtocol, decode::Unparsed::kEncrypted,
+                                               decode::Unparsed::kUpgraded, decode::Unparsed::kTunnel,
+                                               decode::Unparsed::kCompressed};
+
+}  // namespace
+
 // Hands the requests of one connection to the aggregate room.
 class Pipeline::RequestSink final : public match::Sink {
  public:
@@ -47,10 +56,10 @@ class Pipeline::RequestSink final : public match::Sink {
 };
 
 Pipeline::Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
-                   StopCapture stop_capture)
+                   CaptureSetter set_capture)
     : options_(options),
       lookup_(std::move(lookup)),
-      stop_capture_(std::move(stop_capture)),
+      set_capture_(std::move(set_capture)),
       identity_(std::move(roots)),
       aggregator_(identity_.services(), peers_) {}
 
@@ -95,7 +104,7 @@ void Pipeline::OnData(const probe::DataRecord& data) {
   connection.talk.OnData(data, sink);
   if (connection.talk.capture() != match::Connection::Capture::kUseless || connection.capture_stopped) return;
   connection.capture_stopped = true;
-  stop_capture_(data.connection);
+  set_capture_(data.connection, {.capture = false});
 }
 
 void Pipeline::OnClose(const probe::CloseRecord& close) {
@@ -176,6 +185,11 @@ void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
     const identity::ServiceId service = ServiceOf(key.owner, now_ns);
     tcp.Add({service, ServiceOf(key.peer_owner, now_ns), key.peer, key.role}, counters, now_ns);
     const std::uint64_t carried = counters.sent_bytes + counters.received_bytes;
+    for (std::size_t i = 0; i < std::size(kUnreadReasons); ++i) {
+      if (counters.unread_bytes[i] == 0) continue;
+      aggregator_.coverage().AddUnparsed(service, decode::UnparsedName(kUnreadReasons[i]), counters.unread_bytes[i],
+                                         now_ns);
+    }
     if (carried != 0) aggregator_.coverage().Add(service, {.carried_bytes = carried, .parsed_bytes = 0}, now_ns);
   }
 }

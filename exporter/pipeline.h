@@ -48,12 +48,12 @@ class Pipeline {
   // How to find what the kernel noted of an owner.
   using OwnerLookup = std::function<Result<probe::OwnerInfo>(probe::OwnerId)>;
 
-  // Tells the kernel that nothing of this connection is decoded, so that it need not be copied.
-  using StopCapture = std::function<void(probe::ConnectionId)>;
+  // Tells the kernel what to capture of a connection from now on.
+  using CaptureSetter = std::function<void(probe::ConnectionId, const probe::Capture&)>;
 
   Pipeline(
       const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
-      StopCapture stop_capture = [](probe::ConnectionId) {});
+      CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -91,7 +91,7 @@ class Pipeline {
   match::Options options_;
   decode::MemoryBudget budget_;
   OwnerLookup lookup_;
-  StopCapture stop_capture_;
+  CaptureSetter set_capture_;
   identity::PeerTable peers_;
   identity::Identity identity_;
   aggregate::Aggregator aggregator_;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <sstream>
 
+#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
 #include "base/log.h"
@@ -144,6 +145,8 @@ TcpCounters ToCounters(const wg_tcp_counters& raw) {
   counters.out_of_order_segments = raw.out_of_order_segments;
   counters.resets_sent = raw.resets_sent;
   counters.resets_received = raw.resets_received;
+  static_assert(WG_UNREADS == std::tuple_size_v<decltype(TcpCounters::unread_bytes)>);
+  std::copy(std::begin(raw.unread_bytes), std::end(raw.unread_bytes), counters.unread_bytes.begin());
   counters.connect_duration = ToHistogram(raw.connect_duration);
   counters.rtt = ToHistogram(raw.rtt);
   return counters;
@@ -160,6 +163,7 @@ Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& sc
   skeleton->rodata->scope_count = static_cast<std::uint32_t>(scopes.size());
   for (std::size_t i = 0; i < scopes.size(); ++i) skeleton->rodata->scopes[i] = scopes[i].id;
   skeleton->rodata->ring_wake_bytes = options.ring_bytes / 4;
+  skeleton->rodata->capture_burst_bytes = options.capture_burst_bytes;
   bpf_map__set_max_entries(skeleton->maps.rings, PossibleCpus());
   for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
   if (const int error = tap__load(skeleton.get()); error != 0) {
@@ -181,6 +185,7 @@ class AttachedProbe final : public Probe {
   std::size_t Consume(std::size_t max_records, const Handler& handler) override;
   bool Wait(int timeout_ms) override { return rings_->Wait(timeout_ms); }
   Result<TcpDrain> DrainTcp() override;
+  void SetCapture(ConnectionId connection, const Capture& capture) override;
   std::uint64_t corrupt_records() const override { return corrupt_records_; }
   std::vector<KernelCounter> Counters() const override;
   std::vector<ProgramRunTime> RunTimes() const override;
@@ -188,6 +193,7 @@ class AttachedProbe final : public Probe {
 
  private:
   void Take(Bytes bytes, const Handler& handler);
+  void ForgetVerdict(ConnectionId connection);
   void AttachProgram(ProgramReport& report);
   Status AttachToCgroups(bpf_program* program);
   Status AttachIterator(bpf_program* program, bpf_map* map, Link& link);
@@ -205,7 +211,9 @@ class AttachedProbe final : public Probe {
   std::unique_ptr<RingMaps> rings_;
   std::unique_ptr<File> statistics_;
   bool second_is_current_ = false;
+  absl::flat_hash_set<ConnectionId> decided_;  // connections that a verdict was given on
   std::uint64_t corrupt_records_ = 0;
+  std::uint64_t verdicts_lost_ = 0;
   std::array<std::uint64_t, std::variant_size_v<Record>> records_told_{};
 };
 
@@ -288,12 +296,31 @@ Status AttachedProbe::Begin(const Options& options) {
 
 void AttachedProbe::Take(Bytes bytes, const Handler& handler) {
   const auto record = DecodeRecord(bytes);
-  if (record) {
-    ++records_told_[record->index()];
-    handler(*record);
-  } else {
+  if (!record) {
     ++corrupt_records_;
+    return;
   }
+  ++records_told_[record->index()];
+  handler(*record);
+  if (const auto* close = std::get_if<CloseRecord>(&*record)) ForgetVerdict(close->connection);
+}
+
+void AttachedProbe::SetCapture(ConnectionId connection, const Capture& capture) {
+  wg_capture raw{};
+  raw.burst_bytes = capture.burst_bytes;
+  raw.capture = capture.capture ? 1 : 0;
+  raw.unread = static_cast<wg_u8>(capture.unread);
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.captures), &connection, &raw, BPF_ANY) != 0) {
+    ++verdicts_lost_;
+    return;
+  }
+  decided_.insert(connection);
+}
+
+// The kernel takes a verdict away when it has seen it and at the close: here goes one that came later than that.
+void AttachedProbe::ForgetVerdict(ConnectionId connection) {
+  if (decided_.erase(connection) == 0) return;
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.captures), &connection);
 }
 
 std::size_t AttachedProbe::Consume(std::size_t max_records, const Handler& handler) {
@@ -361,6 +388,7 @@ std::vector<KernelCounter> AttachedProbe::Counters() const {
     }
     out.push_back({info.stage, info.reason, sum});
   }
+  out.push_back({"probe_capture", "map_full", verdicts_lost_});
   return out;
 }
 

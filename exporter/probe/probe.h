@@ -30,7 +30,19 @@ struct Options {
   std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
   std::vector<PeerPrefix> peers;
   std::uint32_t ring_bytes = 4U << 20;  // of each CPU's ring; a power of two: some 20,000 small messages
-  bool run_time_statistics = false;     // the kernel then counts each program's run time, at 20 to 30 ns a run
+  // Captured of one direction of a connection until the other speaks; beyond it heads and tails of segments. Several
+  // messages may share a segment, so what is beyond costs exactness.
+  std::uint32_t capture_burst_bytes = 64U << 10;
+  bool run_time_statistics = false;  // the kernel then counts each program's run time, at 20 to 30 ns a run
+};
+
+// What is to be captured of a connection from now on.
+struct Capture {
+  static constexpr std::uint32_t kUnlimited = 0xffffffff;
+
+  bool capture = true;                       // false: nothing more, for good
+  std::uint32_t burst_bytes = kUnlimited;    // in one direction until the other speaks; then head and tail of segments
+  Unread unread = Unread::kUnknownProtocol;  // why not, when not
 };
 
 struct ProgramReport {
@@ -89,6 +101,9 @@ class Probe {
 
   // What happened since the last drain. Nothing is told twice, nothing is lost: DECISIONS.md, "L4 deltas".
   virtual Result<TcpDrain> DrainTcp() = 0;
+
+  // What the kernel does within the connection's next few segments (64 at most). Nothing happens when it is closed.
+  virtual void SetCapture(ConnectionId connection, const Capture& capture) = 0;
 
   // Records that did not fit the contract, since attach.
   [[nodiscard]] virtual std::uint64_t corrupt_records() const = 0;

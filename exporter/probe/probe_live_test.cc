@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 
 #include <fmt/format.h>
@@ -48,6 +49,10 @@ class TestCgroup {
   std::string path_;
 };
 
+constexpr int kRequests = 25;
+constexpr std::string_view kRequest = "GET /items/42 HTTP/1.1\r\nHost: test\r\n\r\n";
+constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
 // What the child did, as it writes it into the pipe when its connections are about to close.
 struct ChildFigures {
   std::uint64_t client_bytes_acked = 0;
@@ -58,9 +63,12 @@ struct ChildFigures {
   std::uint64_t server_segments_out = 0;
 };
 
-constexpr int kRequests = 25;
-constexpr std::string_view kRequest = "GET /items/42 HTTP/1.1\r\nHost: test\r\n\r\n";
-constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+// What the child says, and how.
+struct Talk {
+  std::string_view opening;  // the client's, once, before the first exchange; answered with one byte
+  std::string_view request = kRequest;
+  std::string_view answer = kAnswer;
+};
 
 void LoopbackUp() {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -104,12 +112,12 @@ Pair Connect() {
   return pair;
 }
 
-void Exchange(const Pair& pair) {
+void Exchange(const Pair& pair, const Talk& talk = {}) {
   for (int i = 0; i < kRequests; ++i) {
-    WriteAll(pair.client, kRequest);
-    ReadExactly(pair.server, kRequest.size());
-    WriteAll(pair.server, kAnswer);
-    ReadExactly(pair.client, kAnswer.size());
+    WriteAll(pair.client, talk.request);
+    ReadExactly(pair.server, talk.request.size());
+    WriteAll(pair.server, talk.answer);
+    ReadExactly(pair.client, talk.answer.size());
   }
 }
 
@@ -121,9 +129,9 @@ tcp_info Info(int fd) {
 }
 
 // Both ends have seen every acknowledgement: a bounded wait on the kernel's own figures.
-void Settle(const Pair& pair, std::size_t rounds) {
+void Settle(const Pair& pair, const Talk& talk, std::size_t rounds) {
   while (Info(pair.client).tcpi_unacked != 0 || Info(pair.server).tcpi_unacked != 0 ||
-         Info(pair.server).tcpi_bytes_acked != rounds * kRequests * kAnswer.size()) {
+         Info(pair.server).tcpi_bytes_acked != rounds * kRequests * talk.answer.size()) {
     sched_yield();
   }
 }
@@ -139,7 +147,7 @@ ChildFigures Figures(const Pair& pair) {
 // can look in between: 'c' connects, 'x' exchanges and answers with figures, 'q' closes and ends.
 class Child {
  public:
-  explicit Child(const TestCgroup& cgroup) {
+  explicit Child(const TestCgroup& cgroup, const Talk& talk = {}) {
     int commands[2];
     int answers[2];
     if (pipe2(commands, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) Bug("pipe");
@@ -150,7 +158,7 @@ class Child {
       std::ofstream(cgroup.path() + "/cgroup.procs") << getpid() << std::flush;
       if (unshare(CLONE_NEWNET) != 0) _exit(2);
       LoopbackUp();
-      Serve(commands[0], answers[1]);
+      Serve(commands[0], answers[1], talk);
     }
     close(commands[0]);
     close(answers[1]);
@@ -173,15 +181,19 @@ class Child {
   }
 
  private:
-  [[noreturn]] static void Serve(int commands, int answers) {
+  [[noreturn]] static void Serve(int commands, int answers, const Talk& talk) {
     Pair pair;
     std::size_t rounds = 0;
     for (char step = 0; read(commands, &step, 1) == 1;) {
       ChildFigures figures;
-      if (step == 'c') pair = Connect();
+      if (step == 'c') {
+        pair = Connect();
+        WriteAll(pair.client, talk.opening);
+        ReadExactly(pair.server, talk.opening.size());
+      }
       if (step == 'x') {
-        Exchange(pair);
-        Settle(pair, ++rounds);
+        Exchange(pair, talk);
+        Settle(pair, talk, ++rounds);
         figures = Figures(pair);
       }
       if (step == 'q') {
@@ -229,6 +241,7 @@ TcpCounters Sum(const TcpDrain& drain, Role role) {
     sum.sent_bytes += counters.sent_bytes;
     sum.received_bytes += counters.received_bytes;
     sum.sent_segments += counters.sent_segments;
+    for (std::size_t i = 0; i < sum.unread_bytes.size(); ++i) sum.unread_bytes[i] += counters.unread_bytes[i];
   }
   return sum;
 }
@@ -237,6 +250,14 @@ std::string Repeated(std::string_view text, int times) {
   std::string out;
   for (int i = 0; i < times; ++i) out += text;
   return out;
+}
+
+void ExpectNothingLost(const Probe& probe) {
+  for (const KernelCounter& counter : probe.Counters()) {
+    if (counter.reason.empty()) continue;
+    EXPECT_EQ(counter.count, 0U) << counter.stage << ' ' << counter.reason;
+  }
+  EXPECT_EQ(probe.corrupt_records(), 0U);
 }
 
 class ProbeLive : public testing::Test {
@@ -297,11 +318,7 @@ TEST_F(ProbeLive, TellsEveryByteOfBothEndsAndTheKernelsOwnTotals) {
   EXPECT_EQ(Sum(*closed, Role::kClient).received_bytes, 0U);
   Collect(probe, told);
   EXPECT_EQ(told.closes, 2U);
-  for (const KernelCounter& counter : probe.Counters()) {
-    if (counter.reason.empty()) continue;
-    EXPECT_EQ(counter.count, 0U) << counter.stage << ' ' << counter.reason;
-  }
-  EXPECT_EQ(probe.corrupt_records(), 0U);
+  ExpectNothingLost(probe);
 }
 
 TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
@@ -352,6 +369,104 @@ TEST_F(ProbeLive, WakesTheReaderOnlyWhenARingFillsUp) {
   EXPECT_FALSE(probe.Wait(20)) << "neither does one with a few records";
   Collect(probe, told);
   child.Step('q');
+}
+
+constexpr std::size_t kExchanged = kRequests * (kRequest.size() + kAnswer.size());
+
+// What was told of the connections and what was only counted make up all that they carried, in either role.
+void ExpectAllAccountedFor(Probe& probe, const Told& told, Unread reason, std::size_t carried) {
+  const auto drain = probe.DrainTcp();
+  ASSERT_TRUE(drain);
+  for (const Role role : {Role::kClient, Role::kServer}) {
+    std::size_t captured = 0;
+    for (const auto& [id, open] : told.opens) {
+      if (open.role != role) continue;
+      if (told.sent.contains(id)) captured += told.sent.at(id).size();
+      if (told.received.contains(id)) captured += told.received.at(id).size();
+    }
+    const TcpCounters sum = Sum(*drain, role);
+    EXPECT_EQ(captured + sum.unread_bytes[static_cast<std::size_t>(reason)], carried);
+    EXPECT_EQ(std::accumulate(sum.unread_bytes.begin(), sum.unread_bytes.end(), std::uint64_t{0}),
+              sum.unread_bytes[static_cast<std::size_t>(reason)]);
+  }
+}
+
+TEST_F(ProbeLive, StopsCapturingWhenToldSoAndCountsTheRest) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  ASSERT_TRUE(attached) << attached.error().message;
+  Probe& probe = **attached;
+  constexpr std::string_view kAnything = "\x00\xff none of the protocols that we know";
+  const Child child(cgroup, {.opening = "", .request = kAnything, .answer = "?"});
+  child.Step('c');
+  child.Step('x');
+  Told told;
+  Collect(probe, told);
+  ASSERT_EQ(told.opens.size(), 2U);
+  for (const auto& [id, open] : told.opens) {
+    EXPECT_EQ(told.sent[id].size() + told.received[id].size(), kRequests * (kAnything.size() + 1));
+    probe.SetCapture(id, {.capture = false, .unread = Unread::kUpgraded});
+  }
+  constexpr int kMore = 4;  // 64 segments, in which the kernel must have looked, are less than two
+  for (int i = 0; i < kMore; ++i) child.Step('x');
+  Collect(probe, told);
+  for (const auto& [id, open] : told.opens) {
+    const std::size_t captured = told.sent[id].size() + told.received[id].size();
+    EXPECT_LT(captured, 3 * kRequests * (kAnything.size() + 1));
+  }
+  usleep(110'000);  // SETTLE_NS, as above
+  ExpectAllAccountedFor(probe, told, Unread::kUpgraded, (1 + kMore) * kRequests * (kAnything.size() + 1));
+  child.Step('q');
+  ExpectNothingLost(probe);
+}
+
+TEST_F(ProbeLive, CapturesNothingOfTlsAndCountsAll) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  ASSERT_TRUE(attached) << attached.error().message;
+  constexpr std::string_view kHello("\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03 and what a hello has", 30);
+  const Child child(cgroup, {.opening = kHello});
+  child.Step('c');
+  child.Step('x');
+  Told told;
+  Collect(**attached, told);
+  ASSERT_EQ(told.opens.size(), 2U);
+  for (const auto& [id, open] : told.opens) EXPECT_TRUE(open.encrypted);
+  EXPECT_TRUE(told.sent.empty());
+  EXPECT_TRUE(told.received.empty());
+  usleep(110'000);  // SETTLE_NS, as above
+  ExpectAllAccountedFor(**attached, told, Unread::kEncrypted, kHello.size() + kExchanged);
+  child.Step('q');
+  ExpectNothingLost(**attached);
+}
+
+// One direction sends `bytes` in one write without an answer; how much of it was captured, at the sender.
+std::size_t CapturedOfBurst(const TestCgroup& cgroup, Probe& probe, std::string_view opening, std::size_t bytes) {
+  const std::string body(bytes, 'b');
+  const Child child(cgroup, {.opening = opening, .request = body, .answer = "."});
+  child.Step('c');
+  Told told;
+  Collect(probe, told);
+  const ConnectionId client = std::find_if(told.opens.begin(), told.opens.end(), [](const auto& e) {
+                                return e.second.role == Role::kClient;
+                              })->first;
+  child.Step('x');
+  Told exchanged;
+  Collect(probe, exchanged);
+  child.Step('q');
+  return exchanged.sent[client].size();
+}
+
+TEST_F(ProbeLive, CapturesBurstsUpToTheLimitAndHttp2WithoutOne) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .capture_burst_bytes = 8'192});
+  ASSERT_TRUE(attached) << attached.error().message;
+  constexpr std::size_t kBody = 40'000;
+  const std::size_t limited = CapturedOfBurst(cgroup, **attached, "anything", kBody);
+  EXPECT_GE(limited, kRequests * 8'192U);
+  EXPECT_LT(limited, kRequests * kBody / 2);
+  EXPECT_EQ(CapturedOfBurst(cgroup, **attached, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", kBody), kRequests * kBody);
+  ExpectNothingLost(**attached);
 }
 
 TEST_F(ProbeLive, LeavesOtherCgroupsAlone) {

@@ -31,6 +31,7 @@ Result<Record> DecodeOpen(Bytes bytes) {
   open.local = ToEndpoint(raw.local);
   open.remote = ToEndpoint(raw.remote);
   open.role = static_cast<Role>(raw.role);
+  open.encrypted = (raw.header.flags & WG_OPEN_ENCRYPTED) != 0;
   open.mid_stream = (raw.header.flags & WG_OPEN_MID_STREAM) != 0;
   open.sent_seq = raw.sent_seq;
   open.received_seq = raw.received_seq;

@@ -38,6 +38,7 @@ struct OpenRecord {
   Endpoint local;
   Endpoint remote;
   Role role = Role::kUnknown;
+  bool encrypted = false;          // began with a TLS hello: nothing of it is captured, no DataRecord follows
   bool mid_stream = false;         // older than the tap, or its beginning was lost: the streams start anywhere
   std::uint32_t sent_seq = 0;      // TCP sequence number of the first byte of each direction that will be told;
   std::uint32_t received_seq = 0;  // meaningless when mid_stream

@@ -55,7 +55,7 @@ TEST(Record, DecodesData) {
 TEST(Record, DecodesOpenAndClose) {
   wg_open open{};
   open.header.kind = WG_RECORD_OPEN;
-  open.header.flags = WG_OPEN_MID_STREAM;
+  open.header.flags = WG_OPEN_MID_STREAM | WG_OPEN_ENCRYPTED;
   open.header.connection = 5;
   open.local.port = 80;
   open.remote.address[15] = 1;
@@ -70,6 +70,7 @@ TEST(Record, DecodesOpenAndClose) {
   const auto& decoded = std::get<OpenRecord>(*record);
   EXPECT_EQ(decoded.role, Role::kServer);
   EXPECT_TRUE(decoded.mid_stream);
+  EXPECT_TRUE(decoded.encrypted);
   EXPECT_EQ(decoded.local.port, 80);
   EXPECT_EQ(decoded.remote.address[15], 1);
   EXPECT_EQ(decoded.sent_seq, 10U);

@@ -15,6 +15,9 @@ inline constexpr std::array<std::uint32_t, 15> kTcpBucketBoundsUs = {100,     25
                                                                      5'000,   10'000,  25'000,    50'000,    100'000,
                                                                      250'000, 500'000, 1'000'000, 2'500'000, 5'000'000};
 
+// Why nothing of a connection is captured: the kernel only counts its bytes.
+enum class Unread : std::uint8_t { kUnknownProtocol, kEncrypted, kUpgraded, kTunnel, kCompressed };
+
 struct TcpHistogram {
   std::array<std::uint64_t, kTcpBucketBoundsUs.size() + 1> buckets{};  // not cumulative
   std::uint64_t sum_us = 0;
@@ -45,8 +48,9 @@ struct TcpCounters {
   std::uint64_t out_of_order_segments = 0;
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
-  TcpHistogram connect_duration;  // clients: SYN to established
-  TcpHistogram rtt;               // smoothed; at most one a second and connection
+  std::array<std::uint64_t, 8> unread_bytes{};  // payload that was not captured, by Unread
+  TcpHistogram connect_duration;                // clients: SYN to established
+  TcpHistogram rtt;                             // smoothed; at most one a second and connection
 };
 
 }  // namespace wiregauge::probe
