@@ -74,6 +74,40 @@ void AddRequest(benchmark::State& state) {
 }
 BENCHMARK(AddRequest)->Arg(0)->Arg(1)->ArgName("client");
 
+// One call into its series, in 50 services: a database with 40 tables.
+void AddCall(benchmark::State& state) {
+  static constexpr std::string_view kVerbs[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "SELECT", "SELECT", "COMMIT"};
+  const Requests requests;
+  const auto role = state.range(0) == 0 ? probe::Role::kServer : probe::Role::kClient;
+  aggregate::Aggregator aggregator(requests.services, requests.peers);
+  probe::Endpoint server;
+  identity::ParseAddress("10.0.0.1", server.address);
+  server.port = 5432;
+  std::vector<std::string> tables;
+  for (int i = 0; i < 40; ++i) tables.push_back("table_of_things_" + std::to_string(i));
+  std::vector<match::Call> made;
+  std::vector<identity::ServiceId> owners;
+  for (std::size_t k = 0; k < kMade; ++k) {
+    match::Call& call = made.emplace_back();
+    call.role = role;
+    call.system = match::System::kPostgresql;
+    call.operation = kVerbs[k % 7];
+    call.destination = k % 7 == 6 ? std::string_view() : tables[k * 11 % tables.size()];
+    call.code = k % 50 == 0 ? "42P01" : "";
+    call.error = call.code;
+    call.start_ns = 1'000'000'000 + k;
+    call.end_ns = call.start_ns + 100'000 + k % 1000 * 10'000;
+    owners.push_back(requests.ids[k * 13 % kServices]);
+  }
+  std::size_t i = 0;
+  for (auto _ : state) {
+    aggregator.calls().Add(made[i % kMade], owners[i % kMade], server);
+    ++i;
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(i));
+}
+BENCHMARK(AddCall)->Arg(0)->Arg(1)->ArgName("client");
+
 void FoldRoute(benchmark::State& state) {
   const Requests requests;
   aggregate::RouteBuffer buffer;

@@ -48,6 +48,7 @@ class Pipeline::RequestSink final : public match::Sink {
   void OnCall(const match::Call& call) override {
     ++pipeline_.requests_total_;
     if (call.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+    pipeline_.aggregator_.calls().Add(call, connection_.service, connection_.remote);
   }
 
  private:

@@ -19,6 +19,7 @@ std::string_view BaseName(std::string_view path) {
 Aggregator::Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits)
     : services_(services),
       requests_(services, peers, limits),
+      calls_(services, peers, limits),
       tcp_(services, peers, limits),
       coverage_(services, limits) {}
 
@@ -26,6 +27,7 @@ Snapshot Aggregator::Collect(Now now) {
   Snapshot snapshot;
   services_in_use_.clear();
   requests_.Collect(now, snapshot, services_in_use_);
+  calls_.Collect(now, snapshot, services_in_use_);
   tcp_.Collect(now, snapshot, services_in_use_);
   coverage_.Collect(now, snapshot, services_in_use_);
   CollectTargets(snapshot);
@@ -73,6 +75,7 @@ void Aggregator::CollectOwn(Snapshot& snapshot) const {
   using probe::Role;
   add("http_client_request_duration_seconds", requests_.series(Role::kClient), requests_.overflow_total(Role::kClient));
   add("http_server_request_duration_seconds", requests_.series(Role::kServer), requests_.overflow_total(Role::kServer));
+  calls_.ForEachFamily(add);
   add("wiregauge_capture_completeness_ratio", coverage_.series(), coverage_.overflow_total());
   add("wiregauge_tcp", tcp_.series(), tcp_.overflow_total());
   snapshot.push_back(std::move(series));

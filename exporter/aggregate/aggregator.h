@@ -1,10 +1,11 @@
 // The room's front door: everything that is counted about services, and one Snapshot of it. Integers come in, plain
-// families go out; no clock, no files. Sources of its rules: OpenTelemetry HTTP semantic conventions 1.44, Prometheus'
+// families go out; no clock, no files. Sources of its rules: OpenTelemetry semantic conventions 1.44, Prometheus'
 // naming practices.
 #pragma once
 
 #include <unordered_set>
 
+#include "exporter/aggregate/call_metrics.h"
 #include "exporter/aggregate/coverage_metrics.h"
 #include "exporter/aggregate/request_metrics.h"
 #include "exporter/aggregate/series_table.h"
@@ -19,6 +20,7 @@ class Aggregator {
   Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits = {});
 
   RequestMetrics& requests() { return requests_; }
+  CallMetrics& calls() { return calls_; }
   TcpMetrics& tcp() { return tcp_; }
   CoverageMetrics& coverage() { return coverage_; }
 
@@ -34,6 +36,7 @@ class Aggregator {
 
   const identity::ServiceTable& services_;
   RequestMetrics requests_;
+  CallMetrics calls_;
   TcpMetrics tcp_;
   CoverageMetrics coverage_;
   std::unordered_set<identity::ServiceId> services_in_use_;

@@ -44,7 +44,7 @@ class CoverageMetrics {
     identity::ServiceId service = 0;
 
     bool operator==(const Key&) const = default;
-    [[nodiscard]] std::size_t Hash() const { return MixHash(0, service); }
+    [[nodiscard]] std::size_t Hash() const { return service; }
     [[nodiscard]] Key Collapsed() const { return {identity::kOtherService}; }
     [[nodiscard]] Key Total() const { return {identity::kOtherService}; }
   };

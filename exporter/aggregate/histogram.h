@@ -1,49 +1,91 @@
 // Latency histograms as integers: exact counts, exact sum in nanoseconds, the same whatever the order of additions.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "exporter/aggregate/snapshot.h"
 
 namespace wiregauge::aggregate {
 
-// Upper bounds of request durations in nanoseconds: those that OpenTelemetry advises for HTTP (5 ms to 10 s), and three
-// below them, because services on one host answer in less than 5 ms.
+// Upper bounds of the durations of HTTP requests and RPCs in nanoseconds: those that OpenTelemetry advises (5 ms to
+// 10 s), and three below them, because services on one host answer in less than 5 ms.
 inline constexpr std::array<std::uint64_t, 17> kRequestBoundsNs = {
     500'000,       1'000'000,     2'500'000,     5'000'000,     10'000'000,    25'000'000,
     50'000'000,    75'000'000,    100'000'000,   250'000'000,   500'000'000,   750'000'000,
     1'000'000'000, 2'500'000'000, 5'000'000'000, 7'500'000'000, 10'000'000'000};
+// Of databases, caches, queues and DNS, which answer in less than that: OpenTelemetry's for databases among them.
+inline constexpr std::array<std::uint64_t, 16> kQuickBoundsNs = {
+    100'000,    250'000,     500'000,     1'000'000,   2'500'000,     5'000'000,     10'000'000,    25'000'000,
+    50'000'000, 100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000};
+
+// The upper bounds (inclusive) of a family's classic buckets. Immutable.
+class DurationBounds {
+ public:
+  static constexpr std::size_t kBoundsMax = 24;
+
+  // Ascending, no more than kBoundsMax; the rest is ignored.
+  explicit DurationBounds(std::span<const std::uint64_t> bounds_ns) : count_(std::min(bounds_ns.size(), kBoundsMax)) {
+    std::copy_n(bounds_ns.begin(), count_, bounds_ns_.begin());
+    for (std::size_t width = 1; width < first_.size(); ++width) {
+      const std::uint64_t least = 1ULL << (width - 1);
+      const auto bound = std::lower_bound(bounds_ns_.begin(), bounds_ns_.begin() + Signed(count_), least);
+      first_[width] = static_cast<std::uint8_t>(bound - bounds_ns_.begin());
+    }
+  }
+
+  // The index of the bucket: 0 to size().
+  [[nodiscard]] std::size_t BucketOf(std::uint64_t duration_ns) const {
+    std::size_t bucket = first_[static_cast<std::size_t>(std::bit_width(duration_ns))];
+    while (bucket < count_ && duration_ns > bounds_ns_[bucket]) ++bucket;
+    return bucket;
+  }
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] std::span<const std::uint64_t> bounds_ns() const { return {bounds_ns_.data(), count_}; }
+
+ private:
+  static constexpr std::ptrdiff_t Signed(std::size_t size) { return static_cast<std::ptrdiff_t>(size); }
+
+  std::array<std::uint64_t, kBoundsMax> bounds_ns_{};
+  std::array<std::uint8_t, 65> first_{};  // by bit width: the bucket of the least number of that width
+  std::size_t count_;
+};
 
 struct DurationHistogram {
-  std::array<std::uint64_t, kRequestBoundsNs.size() + 1> buckets{};  // not cumulative
+  std::array<std::uint64_t, DurationBounds::kBoundsMax + 1> buckets{};  // not cumulative
   std::uint64_t sum_ns = 0;
 
-  void Observe(std::uint64_t duration_ns) {
-    std::size_t bucket = 0;
-    for (const std::uint64_t bound : kRequestBoundsNs) bucket += duration_ns > bound ? 1 : 0;
-    ++buckets[bucket];
+  void Observe(const DurationBounds& bounds, std::uint64_t duration_ns) {
+    ++buckets[bounds.BucketOf(duration_ns)];
     sum_ns += duration_ns;
   }
 };
 
 // The histogram part of a point: bounds in `units_per_second`ths of a second, plain bucket counts (one more than
 // bounds), the sum in the same unit.
-template <typename Bound, std::size_t N>
-void FillHistogram(const std::array<Bound, N>& bounds, const std::array<std::uint64_t, N + 1>& buckets,
-                   std::uint64_t sum, double units_per_second, Point& point) {
-  point.buckets.resize(N + 1);
+template <typename Bound>
+void FillHistogram(std::span<const Bound> bounds, std::span<const std::uint64_t> buckets, std::uint64_t sum,
+                   double units_per_second, Point& point) {
+  const std::size_t bounds_count = bounds.size();
+  point.buckets.resize(bounds_count + 1);
   std::uint64_t cumulative = 0;
-  for (std::size_t i = 0; i <= N; ++i) {
+  for (std::size_t i = 0; i <= bounds_count; ++i) {
     cumulative += buckets[i];
     const double bound =
-        i < N ? static_cast<double>(bounds[i]) / units_per_second : std::numeric_limits<double>::infinity();
+        i < bounds_count ? static_cast<double>(bounds[i]) / units_per_second : std::numeric_limits<double>::infinity();
     point.buckets[i] = {bound, cumulative};
   }
   point.count = cumulative;
   point.sum = static_cast<double>(sum) / units_per_second;
+}
+
+inline void FillDurations(const DurationBounds& bounds, const DurationHistogram& histogram, Point& point) {
+  FillHistogram<std::uint64_t>(bounds.bounds_ns(), histogram.buckets, histogram.sum_ns, 1e9, point);
 }
 
 }  // namespace wiregauge::aggregate

@@ -1,6 +1,5 @@
 #include "exporter/aggregate/request_metrics.h"
 
-#include <cstring>
 #include <utility>
 
 #include "exporter/aggregate/points.h"
@@ -25,23 +24,10 @@ std::uint8_t MethodTable::IdOf(std::string_view method) {
   return static_cast<std::uint8_t>(texts_.size() - 1);
 }
 
-std::size_t RequestMetrics::Key::Hash() const {
-  static_assert(sizeof(Key) == 40);
-  std::uint64_t words[sizeof(Key) / 8];
-  std::memcpy(words, this, sizeof(Key));
-  std::uint64_t hash = 0;
-  for (const std::uint64_t word : words) hash = MixHash(hash, word);
-  return hash;
-}
-
 RequestMetrics::Key RequestMetrics::Key::Collapsed() const {
   Key key = *this;
-  if (key.route != kNoRoute) key.route = kOtherRoute;
-  if (key.is_client != 0) {
-    key.peer = kOtherPeer;
-    key.address = {};
-    key.port = 0;
-  }
+  if (key.route != kNoId) key.route = kOtherId;
+  if (key.is_client != 0) key.server = ServerLabel::Other();
   return key;
 }
 
@@ -49,9 +35,8 @@ RequestMetrics::Key RequestMetrics::Key::Total() const {
   Key key;
   key.service = service;
   key.is_client = is_client;
-  key.peer = is_client != 0 ? kOtherPeer : 0;
-  key.route = kOtherRoute;
-  key.version = kNoVersion;
+  if (is_client != 0) key.server = ServerLabel::Other();
+  key.route = kOtherId;
   key.failure = failure == Failure::kNone ? Failure::kNone : Failure::kOther;
   return key;
 }
@@ -61,6 +46,7 @@ RequestMetrics::RequestMetrics(const identity::ServiceTable& services, const ide
     : services_(services), peers_(peers), routes_max_(routes_max), server_(limits), client_(limits) {}
 
 RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& request) {
+  if (!request.error.empty()) return Failure::kProtocol;
   switch (request.no_answer) {
     case match::NoAnswer::kNone: break;
     case match::NoAnswer::kTimeout: return Failure::kTimeout;
@@ -71,22 +57,13 @@ RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& requ
   return request.status >= failing ? Failure::kStatus : Failure::kNone;
 }
 
-void RequestMetrics::SetServer(const probe::Endpoint& server, Key& key) const {
-  key.is_client = 1;
-  key.port = server.port;
-  key.peer = peers_.ClassOf(server.address);
-  const bool may_show = key.peer != identity::kPeerInternet && key.peer < identity::kFirstNamedPeer;
-  if (may_show) key.address = server.address;
-}
-
-RouteId RequestMetrics::RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
+TextId RequestMetrics::RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
   const std::string_view route = FoldRoute(request.path, request.path_cut, route_buffer_);
-  if (route.empty()) return kNoRoute;
+  if (route.empty()) return kNoId;
   auto routes = side.routes.find(service);
   if (routes == side.routes.end()) {
-    if (side.routes.size() >= kRoutedServicesMax) return kOtherRoute;
-    const std::size_t not_found_max = routes_max_ * RouteTable::kNotFoundRoutesMax / RouteTable::kRoutesMax;
-    routes = side.routes.try_emplace(service, routes_max_, not_found_max).first;
+    if (side.routes.size() >= kRoutedServicesMax) return kOtherId;
+    routes = side.routes.try_emplace(service, routes_max_, routes_max_ / kNotFoundPart).first;
   }
   return routes->second.IdOf(route, request.status == 404);
 }
@@ -101,45 +78,55 @@ void RequestMetrics::Add(const match::HttpRequest& request, identity::ServiceId 
   Side& side = is_client ? client_ : server_;
   Key key;
   key.service = service;
-  if (is_client) SetServer(server, key);
+  key.is_client = is_client ? 1 : 0;
+  if (is_client) key.server = ServerLabel::Of(server, peers_);
   key.route = RouteOf(request, service, side);
   key.method = methods_.IdOf(request.method);
-  key.version = request.minor_version;
+  key.version = static_cast<std::uint8_t>(request.major_version * 10 + request.minor_version);
   key.status = request.status;
   key.failure = FailureOf(request);
+  key.error = errors_.IdOf(request.error, false);
   const std::uint64_t duration_ns = request.end_ns > request.start_ns ? request.end_ns - request.start_ns : 0;
-  side.series.At(key, request.end_ns, key.route == kOtherRoute).Observe(duration_ns);
+  side.series.At(key, request.end_ns, key.route == kOtherId).Observe(bounds_, duration_ns);
 }
 
-std::string RequestMetrics::ServerAddress(const Key& key) const {
-  if (key.peer == kOtherPeer) return std::string(kOtherText);
-  if (key.peer == identity::kPeerInternet || key.peer >= identity::kFirstNamedPeer) {
-    return std::string(peers_.NameOf(key.peer));
+std::string_view RequestMetrics::ErrorTypeOf(const Key& key, std::string_view status) const {
+  switch (key.failure) {
+    case Failure::kNone: break;
+    case Failure::kStatus: return status;
+    case Failure::kTimeout: return "timeout";
+    case Failure::kReset: return "reset";
+    case Failure::kConnectionClosed: return "connection_closed";
+    case Failure::kProtocol: return errors_.TextOf(key.error);
+    case Failure::kOther: return kOtherText;
   }
-  return identity::AddressText(key.address);
+  return {};
+}
+
+std::string_view RequestMetrics::VersionText(std::uint8_t version) {
+  switch (version) {
+    case kNoVersion: return {};
+    case 10: return "1.0";
+    case 20: return "2";
+    default: return "1.1";
+  }
 }
 
 Labels RequestMetrics::LabelsOf(const Key& key, const Side& side) const {
-  static constexpr std::string_view kFailures[] = {"", "", "timeout", "reset", "connection_closed", kOtherText};
   const std::string status = key.status == 0 ? std::string() : std::to_string(key.status);
-  std::string_view failure = kFailures[static_cast<std::size_t>(key.failure)];
-  if (key.failure == Failure::kStatus) failure = status;
   const auto routes = side.routes.find(key.service);  // none for the totals of "_OTHER"
   const std::string_view route = routes != side.routes.end() ? routes->second.TextOf(key.route)
-                                 : key.route == kOtherRoute  ? kOtherText
+                                 : key.route == kOtherId     ? kOtherText
                                                              : std::string_view();
   const identity::Service& service = services_.Of(key.service);
   Labels labels;
   labels.reserve(9);
-  AddLabel("error_type", failure, labels);
+  AddLabel("error_type", ErrorTypeOf(key, status), labels);
   AddLabel("http_request_method", methods_.TextOf(key.method), labels);
   AddLabel("http_response_status_code", status, labels);
   AddLabel("http_route", route, labels);
-  if (key.version != kNoVersion) AddLabel("network_protocol_version", key.version == 0 ? "1.0" : "1.1", labels);
-  if (key.is_client != 0) {
-    AddLabel("server_address", ServerAddress(key), labels);
-    if (key.port != 0) AddLabel("server_port", std::to_string(key.port), labels);
-  }
+  AddLabel("network_protocol_version", VersionText(key.version), labels);
+  if (key.is_client != 0) key.server.AddTo(labels, peers_);
   AddLabel("service_name", service.name, labels);
   AddLabel("service_namespace", service.service_namespace, labels);
   return labels;
@@ -171,7 +158,7 @@ void RequestMetrics::CollectSide(Now now, Side& side, Family family, Snapshot& s
   side.series.Collect(now, [&](const Key& key, const auto& series) {
     Point point;
     point.labels = LabelsOf(key, side);
-    FillHistogram(kRequestBoundsNs, series.value.buckets, series.value.sum_ns, 1e9, point);
+    FillDurations(bounds_, series.value, point);
     point.created_s = static_cast<double>(series.created_unix_ms) / 1e3;
     family.points.push_back(std::move(point));
     services_in_use.insert(key.service);

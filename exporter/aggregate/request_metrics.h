@@ -14,9 +14,10 @@
 
 #include "exporter/aggregate/histogram.h"
 #include "exporter/aggregate/route.h"
-#include "exporter/aggregate/route_table.h"
 #include "exporter/aggregate/series_table.h"
+#include "exporter/aggregate/server_label.h"
 #include "exporter/aggregate/snapshot.h"
+#include "exporter/aggregate/text_table.h"
 #include "exporter/identity/peer.h"
 #include "exporter/identity/service.h"
 #include "exporter/match/request.h"
@@ -40,11 +41,16 @@ class MethodTable {
 // One thread at a time. `services` and `peers` outlive it.
 class RequestMetrics {
  public:
-  // Services with routes of their own, in each family; the others have "_OTHER". With RouteTable's budget, 8 MB.
+  // A service of normal size has 10 to 60 routes; more are rather unfolded data.
+  static constexpr std::size_t kRoutesMax = 100;
+  // One in so many of them may be a route that was seen with nothing but 404: scanners cannot take all.
+  static constexpr std::size_t kNotFoundPart = 4;
+  // Services with routes of their own, in each family; the others have "_OTHER". With kRoutesMax, 8 MB.
   static constexpr std::size_t kRoutedServicesMax = 1'000;
+  static constexpr std::size_t kErrorsMax = 64;  // HTTP/2 has 14, HTTP/3 17
 
   RequestMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits = {},
-                 std::size_t routes_max = RouteTable::kRoutesMax);
+                 std::size_t routes_max = kRoutesMax);
 
   // Counts one request of `service`. `server` is the remote end for a client; for a server it is not used. The series'
   // clock is the request's end_ns. Does not allocate when the series is there. A request without role is only counted
@@ -60,41 +66,38 @@ class RequestMetrics {
 
  private:
   // Why a request counts as an error.
-  enum class Failure : std::uint8_t { kNone, kStatus, kTimeout, kReset, kConnectionClosed, kOther };
-  static constexpr std::uint8_t kNoVersion = 0xff;
-  static constexpr std::uint32_t kOtherPeer = 0xffffffff;
+  enum class Failure : std::uint8_t { kNone, kStatus, kTimeout, kReset, kConnectionClosed, kProtocol, kOther };
+  static constexpr std::uint8_t kNoVersion = 0;
 
   struct Key {
+    ServerLabel server;  // clients
     identity::ServiceId service = 0;
-    std::uint32_t peer = 0;       // clients: identity's class of the server's address
-    identity::Address address{};  // clients: zero unless it may be a label
-    std::uint16_t port = 0;
-    RouteId route = kNoRoute;
+    TextId route = kNoId;
     std::uint16_t status = 0;
     std::uint8_t method = 0;
-    std::uint8_t version = 0;  // minor
+    std::uint8_t version = kNoVersion;  // 10, 11, 20
     Failure failure = Failure::kNone;
     std::uint8_t is_client = 0;
-    std::array<std::uint16_t, 3> unused{};
+    TextId error = kNoId;  // Failure::kProtocol: which
+    std::uint16_t unused = 0;
 
     bool operator==(const Key&) const = default;
-    [[nodiscard]] std::size_t Hash() const;
+    [[nodiscard]] std::size_t Hash() const { return HashWords(*this); }
     [[nodiscard]] Key Collapsed() const;
     [[nodiscard]] Key Total() const;
   };
-  static_assert(std::has_unique_object_representations_v<Key>, "Hash reads its bytes");
 
   struct Side {
     Side(SeriesLimits limits) : series(limits) {}
     SeriesTable<Key, DurationHistogram> series;
-    absl::flat_hash_map<identity::ServiceId, RouteTable> routes;
+    absl::flat_hash_map<identity::ServiceId, TextTable> routes;
   };
 
-  RouteId RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side);
+  TextId RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side);
   [[nodiscard]] static Failure FailureOf(const match::HttpRequest& request);
-  void SetServer(const probe::Endpoint& server, Key& key) const;
   [[nodiscard]] Labels LabelsOf(const Key& key, const Side& side) const;
-  [[nodiscard]] std::string ServerAddress(const Key& key) const;
+  [[nodiscard]] static std::string_view VersionText(std::uint8_t version);
+  [[nodiscard]] std::string_view ErrorTypeOf(const Key& key, std::string_view status) const;
   static void ForgetRoutes(Side& side);
   void CollectSide(Now now, Side& side, Family family, Snapshot& snapshot,
                    std::unordered_set<identity::ServiceId>& services_in_use);
@@ -102,7 +105,9 @@ class RequestMetrics {
   const identity::ServiceTable& services_;
   const identity::PeerTable& peers_;
   std::size_t routes_max_;
+  DurationBounds bounds_{kRequestBoundsNs};
   MethodTable methods_;
+  TextTable errors_{kErrorsMax, kErrorsMax};
   Side server_;
   Side client_;
   RouteBuffer route_buffer_;

@@ -103,6 +103,18 @@ TEST_F(RequestMetricsTest, AClientsLabels) {
   EXPECT_EQ(Collect(metrics_)[0].name, "http_client_request_duration_seconds");
 }
 
+TEST_F(RequestMetricsTest, Http2HasItsVersionAndItsErrors) {
+  match::HttpRequest request = Served("/a", 200);
+  request.major_version = 2;
+  request.minor_version = 0;
+  request.error = "CANCEL";
+  request.no_answer = match::NoAnswer::kReset;  // the stream's end says more
+  metrics_.Add(request, web_, {});
+  EXPECT_EQ(OneSeries(metrics_),
+            "error_type=CANCEL,http_request_method=GET,http_response_status_code=200,http_route=/a,"
+            "network_protocol_version=2,service_name=web");
+}
+
 TEST_F(RequestMetricsTest, ServiceNamespaceIsALabelWhenThereIsOne) {
   identity::Service shop;
   shop.name = "web";
@@ -220,7 +232,7 @@ TEST_F(RequestMetricsTest, RoutesOverTheBudgetAreOneAndNothingIsLost) {
     metrics_.Add(Served(path, 200), web_, {});
     metrics_.Add(Served(path, 500), web_, {});
     // 100 routes, then "_OTHER".
-    const std::size_t routes = std::min<std::size_t>(static_cast<std::size_t>(i) + 1, RouteTable::kRoutesMax + 1);
+    const std::size_t routes = std::min<std::size_t>(static_cast<std::size_t>(i) + 1, RequestMetrics::kRoutesMax + 1);
     EXPECT_EQ(metrics_.series(probe::Role::kServer), 2 * routes);
   }
   std::uint64_t total = 0;

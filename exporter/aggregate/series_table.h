@@ -2,8 +2,11 @@
 // its Key and its Value.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 #include <unordered_map>
 
 #include <absl/container/node_hash_map.h>
@@ -130,9 +133,9 @@ class SeriesTable {
     } else {
       ++per_service_[key.service];
     }
-    Series series;
-    series.created_ns = now_ns;
-    return series_.emplace(key, series).first;
+    const Iterator created = series_.try_emplace(key).first;
+    created->second.created_ns = now_ns;
+    return created;
   }
 
   void Erase(Iterator at) {
@@ -151,13 +154,25 @@ class SeriesTable {
   std::uint64_t overflow_total_ = 0;
 };
 
-// Mixes 64-bit words (the finalizer of MurmurHash3 after each), for keys of a few words.
-inline std::uint64_t MixHash(std::uint64_t seed, std::uint64_t word) {
-  std::uint64_t x = seed ^ word;
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdULL;
-  x ^= x >> 33;
-  return x;
+// The halves of the product, folded: spreads every bit of both factors over the result (as in wyhash).
+inline std::uint64_t FoldProduct(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Hash of a key without padding, of a multiple of 8 bytes.
+template <typename Key>
+std::size_t HashWords(const Key& key) {
+  static_assert(std::has_unique_object_representations_v<Key> && sizeof(Key) % 8 == 0);
+  constexpr std::size_t kWords = sizeof(Key) / 8;
+  std::array<std::uint64_t, kWords + kWords % 2> words{};
+  std::memcpy(words.data(), &key, sizeof(Key));
+  std::uint64_t hash = 0x9e3779b97f4a7c15ULL;
+  for (std::size_t i = 0; i < words.size(); i += 2) {
+    hash = FoldProduct(words[i] ^ 0xa0761d6478bd642fULL, words[i + 1] ^ hash ^ 0xe7037ed1a0b428dbULL);
+  }
+  return hash;
 }
 
 }  // namespace wiregauge::aggregate

@@ -18,7 +18,7 @@ struct Key {
   std::uint32_t status = 0;
 
   auto operator<=>(const Key&) const = default;
-  [[nodiscard]] std::size_t Hash() const { return MixHash(MixHash(service, route), status); }
+  [[nodiscard]] std::size_t Hash() const { return service * 31U + route * 7U + status; }
   [[nodiscard]] Key Collapsed() const { return {service, kOther, status}; }
   [[nodiscard]] Key Total() const { return {service, kOther, kOther}; }
 };

@@ -62,16 +62,11 @@ Point HistogramPoint(const Labels& labels, const probe::TcpHistogram& histogram,
   Point point;
   point.labels = labels;
   point.created_s = created_s;
-  FillHistogram(probe::kTcpBucketBoundsUs, histogram.buckets, histogram.sum_us, 1e6, point);
+  FillHistogram<std::uint32_t>(probe::kTcpBucketBoundsUs, histogram.buckets, histogram.sum_us, 1e6, point);
   return point;
 }
 
 }  // namespace
-
-std::size_t TcpMetrics::Key::Hash() const {
-  const std::uint64_t services = static_cast<std::uint64_t>(service) << 32 | peer_service;
-  return MixHash(MixHash(0, services), static_cast<std::uint64_t>(peer) << 32 | role);
-}
 
 TcpMetrics::Key TcpMetrics::Key::Collapsed() const { return {service, identity::kUnknownService, kOtherPeer, role}; }
 

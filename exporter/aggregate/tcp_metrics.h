@@ -47,7 +47,7 @@ class TcpMetrics {
     std::uint32_t role = 0;
 
     bool operator==(const Key&) const = default;
-    [[nodiscard]] std::size_t Hash() const;
+    [[nodiscard]] std::size_t Hash() const { return HashWords(*this); }
     [[nodiscard]] Key Collapsed() const;
     [[nodiscard]] Key Total() const { return Collapsed(); }
   };
