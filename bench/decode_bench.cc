@@ -38,6 +38,7 @@ class Counter final : public Sink {
   void OnRequest(const HttpRequest& request) override {
     sum += request.end_ns - request.start_ns + request.path.size();
   }
+  void OnCall(const Call& /*call*/) override {}
   std::uint64_t sum = 0;
 };
 
