@@ -1,10 +1,10 @@
 // What the match room gives: one request with its outcome. Views are valid only during the call that hands it over.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string_view>
 
+#include "exporter/decode/trace_context.h"
 #include "exporter/probe/record.h"
 
 namespace wiregauge::match {
@@ -12,13 +12,7 @@ namespace wiregauge::match {
 // Why a request has no answer. kNone: it was answered, whatever the answer said.
 enum class NoAnswer : std::uint8_t { kNone, kTimeout, kReset, kConnectionClosed };
 
-// W3C trace context (traceparent) that a request carried.
-struct Trace {
-  std::array<std::uint8_t, 16> trace_id{};
-  std::array<std::uint8_t, 8> span_id{};
-
-  bool operator==(const Trace&) const = default;
-};
+using decode::Trace;
 
 // An HTTP request. `start_ns` is when its first byte passed the hook, `end_ns` when the last byte of its answer did (or
 // when it was given up): CLOCK_MONOTONIC nanoseconds, end_ns >= start_ns.
