@@ -46,6 +46,7 @@ class HttpConnection::Half final : public decode::StreamSink, public decode::htt
   void OnRequestLine(const decode::http1::RequestLine& line, std::uint64_t first_byte_ns) override {
     connection_.OnRequestLine(direction_, line, first_byte_ns, sink_);
   }
+  void OnTrace(const decode::Trace& trace) override { connection_.OnTrace(trace); }
   Method OnStatusLine(const decode::http1::StatusLine& line) override {
     return connection_.OnStatusLine(direction_, line, sink_);
   }
@@ -194,6 +195,10 @@ void HttpConnection::OnRequestLine(Direction direction, const decode::http1::Req
   untold_method_ = line.method;
 }
 
+void HttpConnection::OnTrace(const decode::Trace& trace) {
+  if (request_open_) outstanding_.AddTrace(trace);
+}
+
 // Whether the request that begins now is the next to be answered: all answers that are owed have come. A client that
 // does not pipeline shows that by going on.
 bool HttpConnection::CanResume() const {
@@ -337,6 +342,7 @@ void HttpConnection::Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t 
   request.status = answer_seen ? status_ : std::uint16_t{0};
   request.minor_version = answer_seen ? minor_version_ : entry.minor_version;
   request.no_answer = no_answer;
+  request.trace = entry.trace();
   request.start_ns = entry.start_ns;
   request.end_ns = std::max(end_ns, entry.start_ns);
   sink.OnRequest(request);

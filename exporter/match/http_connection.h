@@ -40,6 +40,7 @@ class HttpConnection final : public Conversation {
 
   void OnRequestLine(probe::Direction direction, const decode::http1::RequestLine& line, std::uint64_t first_byte_ns,
                      Sink& sink);
+  void OnTrace(const decode::Trace& trace);
   decode::http1::Method OnStatusLine(probe::Direction direction, const decode::http1::StatusLine& line, Sink& sink);
   void OnRequestEnd(probe::Direction direction);
   void OnAnswerEnd(probe::Direction direction, Sink& sink);

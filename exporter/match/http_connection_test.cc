@@ -67,6 +67,24 @@ TEST(HttpConnection, RunsFromTheFirstByteOfTheRequestToTheLastOfTheAnswer) {
   EXPECT_EQ(tap.sink.all[0].end_ns, 40u);
 }
 
+TEST(HttpConnection, TellsTheTraceOfItsRequest) {
+  const auto request = [](const std::string& fields) { return "GET /a HTTP/1.1\r\n" + fields + "Host: x\r\n\r\n"; };
+  const std::string first = "traceparent: 00-000000000000000000000000000000a1-00000000000000b1-01\r\n";
+  const std::string second = "traceparent: 00-000000000000000000000000000000a2-00000000000000b2-01\r\n";
+  Tap tap;
+  tap.Request(request(first) + request("") + request(second + "Accept: x\r\n") + request(first + second));
+  for (int i = 0; i < 4; ++i) tap.Answer(kOk);
+  ASSERT_THAT(tap.sink.traces, SizeIs(4));
+  ASSERT_TRUE(tap.sink.traces[0]);
+  EXPECT_EQ(tap.sink.traces[0]->trace_id[15], 0xa1);
+  EXPECT_EQ(tap.sink.traces[0]->span_id[7], 0xb1);
+  EXPECT_FALSE(tap.sink.traces[1]);
+  ASSERT_TRUE(tap.sink.traces[2]);
+  EXPECT_EQ(tap.sink.traces[2]->trace_id[15], 0xa2);
+  EXPECT_FALSE(tap.sink.traces[3]) << "two of them";
+  ExpectNoLoss(tap.connection.TakeCounts());
+}
+
 TEST(HttpConnection, LearnsItsRoleFromTheDirectionOfTheRequest) {
   for (const Role role : {Role::kServer, Role::kClient}) {
     probe::OpenRecord open;

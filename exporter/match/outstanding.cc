@@ -13,7 +13,8 @@ constexpr std::uint32_t kBytesFirst = 120;  // an entry and a path of 96 bytes, 
 }  // namespace
 
 std::uint32_t Outstanding::Stride(const Entry& entry) {
-  const std::uint32_t bytes = static_cast<std::uint32_t>(sizeof(Entry)) + entry.path_bytes;
+  static_assert(alignof(decode::Trace) == 1);  // it follows the path
+  const std::uint32_t bytes = static_cast<std::uint32_t>(sizeof(Entry)) + entry.path_bytes + entry.trace_bytes;
   return (bytes + alignof(Entry) - 1) / alignof(Entry) * static_cast<std::uint32_t>(alignof(Entry));
 }
 
@@ -28,6 +29,21 @@ bool Outstanding::Push(Entry entry, std::string_view path) {
   tail_ += bytes;
   ++count_;
   return true;
+}
+
+void Outstanding::AddTrace(const decode::Trace& trace) {
+  if (back().trace_bytes != 0) {
+    back().traces_differ = true;
+    return;
+  }
+  Entry longer = back();
+  longer.trace_bytes = sizeof(trace);
+  const std::uint32_t more = Stride(longer) - Stride(back());
+  if (!MakeRoom(more)) return;
+  back().trace_bytes = longer.trace_bytes;
+  std::memcpy(block_.get() + last_ + sizeof(Entry) + back().path_bytes, &trace, sizeof(trace));
+  if (deadline_ == tail_) deadline_ += more;
+  tail_ += more;
 }
 
 void Outstanding::PopFront() {

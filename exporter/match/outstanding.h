@@ -9,6 +9,7 @@
 
 #include "exporter/decode/budget.h"
 #include "exporter/decode/http1/types.h"
+#include "exporter/decode/trace_context.h"
 
 namespace wiregauge::match {
 
@@ -29,9 +30,16 @@ class Outstanding {
     bool path_cut = false;
     bool expired = false;  // reported as timed out; waits for its late answer
     std::uint16_t path_bytes = 0;
+    std::uint8_t trace_bytes = 0;  // of the trace behind the path: all or none
+    bool traces_differ = false;    // it named more than one: none of them is believed
 
-    // Borrows from the block: valid until the next Push.
+    // These borrow from the block: valid until the next Push or AddTrace.
     [[nodiscard]] std::string_view path() const { return {reinterpret_cast<const char*>(this + 1), path_bytes}; }
+    // Null when there is none.
+    [[nodiscard]] const decode::Trace* trace() const {
+      if (trace_bytes == 0 || traces_differ) return nullptr;
+      return reinterpret_cast<const decode::Trace*>(reinterpret_cast<const char*>(this + 1) + path_bytes);
+    }
   };
 
   explicit Outstanding(decode::MemoryBudget& budget) : budget_(budget) {}
@@ -44,7 +52,10 @@ class Outstanding {
 
   // Appends a request with this path. False, and nothing changed, when a limit or the budget is reached.
   bool Push(Entry entry, std::string_view path);
-  // Only when not empty. References are valid until the next Push, Pop or Clear.
+  // The youngest request carries this trace. Not kept, and nothing changed, when a limit or the budget is reached: a
+  // trace is an example.
+  void AddTrace(const decode::Trace& trace);
+  // Only when not empty. References are valid until the next Push, AddTrace, Pop or Clear.
   [[nodiscard]] Entry& front() { return At(head_); }
   [[nodiscard]] Entry& back() { return At(last_); }
   void PopFront();

@@ -9,6 +9,13 @@
 namespace wiregauge::match {
 namespace {
 
+decode::Trace TraceOf(std::size_t number) {
+  decode::Trace trace;
+  trace.trace_id.fill(static_cast<std::uint8_t>(number));
+  trace.span_id.fill(static_cast<std::uint8_t>(number >> 8));
+  return trace;
+}
+
 // The same operations on a deque, 20,000 of them: growing, moving to the front and draining all happen.
 TEST(Outstanding, IsAQueue) {
   constexpr unsigned kSeed = 20261120;
@@ -26,6 +33,9 @@ TEST(Outstanding, IsAQueue) {
       entry.start_ns = path.size();
       ASSERT_TRUE(queue.Push(entry, path));
       want.push_back(path);
+      if (path.size() % 3 == 0) queue.AddTrace(TraceOf(path.size()));
+      if (path.size() % 21 == 0) queue.AddTrace(TraceOf(path.size()));
+      if (random() % 4 == 0 && queue.NextWithDeadline() != nullptr) queue.PassDeadline();
     } else if (!want.empty()) {
       queue.PopFront();
       want.pop_front();
@@ -35,6 +45,11 @@ TEST(Outstanding, IsAQueue) {
     ASSERT_EQ(queue.front().path(), want.front());
     ASSERT_EQ(queue.front().start_ns, want.front().size());
     ASSERT_EQ(queue.back().path(), want.back());
+    for (const Outstanding::Entry* entry : {&queue.front(), &queue.back()}) {
+      const std::size_t size = entry->path().size();
+      ASSERT_EQ(entry->trace() != nullptr, size % 3 == 0 && size % 21 != 0);
+      ASSERT_TRUE(entry->trace() == nullptr || *entry->trace() == TraceOf(size));
+    }
   }
   queue.Release();
   EXPECT_EQ(budget.used(), 0u);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -36,11 +37,13 @@ class KeptRequests final : public Sink {
   void OnRequest(const HttpRequest& request) override {
     all.push_back({std::string(request.method), std::string(request.path), request.status, request.no_answer,
                    request.start_ns, request.end_ns, request.role, request.minor_version, request.path_cut});
+    traces.push_back(request.trace == nullptr ? std::nullopt : std::optional(*request.trace));
   }
 
   void OnCall(const Call&) override {}
 
   std::vector<ToldRequest> all;
+  std::vector<std::optional<Trace>> traces;  // of each in `all`
 };
 
 // The observed socket is the server's: requests are received, answers sent. Each call passes one segment at time_ns,

@@ -125,7 +125,7 @@ std::size_t Decoder::StepHead(std::string_view run, Handler& handler) {
   return used;
 }
 
-// Passes over field lines that say nothing about the framing.
+// Passes over field lines that nobody reads.
 std::size_t Decoder::SkimFields(std::string_view run) {
   const std::size_t used = OtherFieldLines(run.substr(0, kHeadBytesMax - section_bytes_));
   section_bytes_ += static_cast<std::uint32_t>(used);
@@ -150,6 +150,8 @@ void Decoder::EndLine(const Line& line, Handler& handler) {
   if (line.size == 0) return EndHead(handler);
   if (searched_ && !IsFieldLine(line)) return Fail(Unparsed::kMalformed, handler);
   ReadFieldLine(line, framing_);
+  if (kind_ != Kind::kRequests) return;
+  if (const auto trace = ParseTraceField(line)) handler.OnTrace(*trace);
 }
 
 void Decoder::EndStartLine(const Line& line, Handler& handler) {

@@ -26,6 +26,9 @@ class Handler {
  public:
   // A request begins; its head goes on. The line is valid during the call.
   virtual void OnRequestLine(const RequestLine& line, std::uint64_t first_byte_ns) = 0;
+  // The request that began last carries this trace. Told once for each such field: more than one means nothing
+  // (W3C Trace Context, section 3.2).
+  virtual void OnTrace(const Trace& trace) = 0;
   // An answer begins. Returns the method of the request that it answers, as that decides whether it has a body.
   virtual Method OnStatusLine(const StatusLine& line) = 0;
   // The message that began last is complete. 1xx answers are messages too.

@@ -14,6 +14,9 @@ class Script final : public Handler {
   void OnRequestLine(const RequestLine& line, std::uint64_t) override {
     text += "[" + std::string(MethodName(line.method)) + " " + std::string(line.path) + " ";
   }
+  void OnTrace(const Trace& trace) override {
+    text += "trace:" + std::to_string(trace.trace_id[15]) + ":" + std::to_string(trace.span_id[7]) + " ";
+  }
   Method OnStatusLine(const StatusLine& line) override {
     text += "[" + std::to_string(line.status) + " ";
     return answered;
@@ -93,6 +96,19 @@ TEST(Decoder, Requests) {
   EXPECT_EQ(Requests("POST /p HTTP/1.1\r\nContent-Length:\r\n 5\r\nX: a\r\n b\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n"),
             "[POST /p ] [GET / ] ");
   EXPECT_EQ(Requests("POST /p HTTP/1.1\r\nContent-Length: 50\r\n\r\nGET / HTTP/1.1\r\n\r\n"), "[POST /p ");
+}
+
+TEST(Decoder, TracesOfRequestsAreTold) {
+  const std::string field = "traceparent: 00-00000000000000000000000000000005-0000000000000007-01\r\n";
+  EXPECT_EQ(Requests("GET / HTTP/1.1\r\nHost: x\r\n" + field + "Accept: */*\r\n\r\n"), "[GET / trace:5:7 ] ");
+  EXPECT_EQ(Requests("GET / HTTP/1.1\r\nTraceParent:\t00-00000000000000000000000000000005-0000000000000007-01 \n\n"),
+            "[GET / trace:5:7 ] ");
+  EXPECT_EQ(Requests("GET / HTTP/1.1\r\n" + field + field + "\r\n"), "[GET / trace:5:7 trace:5:7 ] ");
+  EXPECT_EQ(Requests("GET / HTTP/1.1\r\ntrace-state: a\r\ntraceparent: 00-0-0-01\r\ntraceparenx: y\r\ntransparent: "
+                     "00-00000000000000000000000000000005-0000000000000007-01\r\n\r\n"),
+            "[GET / ] ");
+  EXPECT_EQ(Answers("HTTP/1.1 204 N\r\n" + field + "\r\n"), "[204 ] ");
+  EXPECT_EQ(Requests("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + field + "\r\n"), "[POST / ] ");
 }
 
 TEST(Decoder, Chunked) {

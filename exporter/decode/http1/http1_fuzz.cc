@@ -25,6 +25,10 @@ class Listener final : public Handler {
     events += "r" + std::string(MethodName(line.method)) + std::string(line.path);
     Begin();
   }
+  void OnTrace(const Trace& trace) override {
+    Check(open_ && events.find('s') == std::string::npos, "a trace outside a request's head");
+    events += "t" + std::to_string(trace.trace_id[0]);
+  }
   Method OnStatusLine(const StatusLine& line) override {
     Check(line.status >= 100 && line.status <= 599, "status out of range");
     events += "s" + std::to_string(line.status);

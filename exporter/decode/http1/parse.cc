@@ -220,9 +220,10 @@ std::size_t OtherFieldLines(std::string_view run) {
     if (line_end == nullptr) break;
     const auto size = static_cast<std::size_t>(line_end - line);
     const char first = static_cast<char>(*line | 0x20);
-    const bool framing = (first == 'c' && size > kContentLength.size() && line[kContentLength.size()] == ':') ||
-                         (first == 't' && size > kTransferEncoding.size() && line[kTransferEncoding.size()] == ':');
-    if (framing || *line == '\r' || *line == '\n' || IsBlank(*line)) break;
+    const auto colon_behind = [&](std::string_view name) { return size > name.size() && line[name.size()] == ':'; };
+    const bool read = (first == 'c' && colon_behind(kContentLength)) ||
+                      (first == 't' && (colon_behind(kTransferEncoding) || colon_behind(kTraceparent)));
+    if (read || *line == '\r' || *line == '\n' || IsBlank(*line)) break;
     line = line_end + 1;
   }
   return static_cast<std::size_t>(line - begin);
@@ -242,6 +243,13 @@ void ReadFieldLine(const Line& line, Framing& framing) {
                                                   : Framing::Field::kOther;
   if (framing.last_field == Framing::Field::kOther) return;
   ReadFieldValue(line, text.substr(text.find(':') + 1), framing);
+}
+
+std::optional<Trace> ParseTraceField(const Line& line) {
+  const std::string_view text = line.first;
+  const std::size_t colon = kTraceparent.size();
+  if (text.size() <= colon || text[colon] != ':' || !EqualsIgnoringCase(text.substr(0, colon), kTraceparent)) return {};
+  return ParseTraceparent(TrimBlanks(text.substr(colon + 1)));
 }
 
 bool IsFieldLine(const Line& line) {

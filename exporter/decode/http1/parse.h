@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "exporter/decode/http1/types.h"
 #include "exporter/decode/likeness.h"
+#include "exporter/decode/trace_context.h"
 
 namespace wiregauge::decode::http1 {
 
@@ -53,8 +54,12 @@ struct Framing {
 // Reads a header field line, or an obs-fold line (begins with a space or tab), into `framing`.
 void ReadFieldLine(const Line& line, Framing& framing);
 
-// How many of the first bytes of `run` are whole lines that ReadFieldLine would not look at: every field line but the
-// two of framing. Stops before a line that begins with a blank or is empty. The fast path of every head.
+// The trace that a field line tells of, if it is a valid traceparent.
+std::optional<Trace> ParseTraceField(const Line& line);
+
+// How many of the first bytes of `run` are whole lines that ReadFieldLine and ParseTraceField would not look at: every
+// field line but the two of framing and traceparent. Stops before a line that begins with a blank or is empty. The fast
+// path of every head.
 std::size_t OtherFieldLines(std::string_view run);
 
 // Whether the line has the shape `token ":" ...` or is an obs-fold line. Not needed for framing: a check on heads that

@@ -1,5 +1,5 @@
 // What an HTTP/1 connection says, as far as counting, timing and framing need it (RFC 9110, RFC 9112). No header
-// value leaves the decoder (decision D14).
+// value leaves the decoder but a trace id (decision D14).
 #pragma once
 
 #include <array>
