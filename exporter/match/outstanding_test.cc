@@ -55,6 +55,18 @@ TEST(Outstanding, IsAQueue) {
   EXPECT_EQ(budget.used(), 0u);
 }
 
+TEST(Outstanding, ATraceGivesNoDeadlineBack) {
+  decode::MemoryBudget budget;
+  Outstanding queue(budget);
+  ASSERT_TRUE(queue.Push({}, "/a"));
+  queue.PassDeadline();
+  queue.AddTrace(TraceOf(1));
+  EXPECT_EQ(queue.NextWithDeadline(), nullptr);
+  ASSERT_TRUE(queue.Push({}, "/b"));
+  ASSERT_NE(queue.NextWithDeadline(), nullptr);
+  EXPECT_EQ(queue.NextWithDeadline()->path(), "/b");
+}
+
 TEST(Outstanding, HoldsUpToItsNumberOfRequests) {
   decode::MemoryBudget budget;
   Outstanding queue(budget);
