@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* The L7 plane: which bytes of a connection go up the ring, and in which records. */
+#ifndef WIREGAUGE_BPF_CAPTURE_H
+#define WIREGAUGE_BPF_CAPTURE_H
+
+/* Tells user space of a connection, once, before its first bytes. */
+static __noinline bool announce(struct connection *c, struct wg_open *tuple_of, __u64 now)
+{
+	struct wg_open *r;
+
+	if (!c || !tuple_of)
+		return false;
+	r = reserve(sizeof(*r));
+	if (!r) {
+		count(WG_LOST_OPEN_RING_FULL, 1);
+		return false;
+	}
+	*r = *tuple_of;
+	fill_header(&r->header, WG_RECORD_OPEN, c->id, now);
+	r->header.flags =
+	    (c->mid_stream ? WG_OPEN_MID_STREAM : 0) |
+	    (c->l7 == L7_UNREAD && c->unread == WG_UNREAD_ENCRYPTED ? WG_OPEN_ENCRYPTED : 0);
+	r->sent_seq = c->sent.first_seq;
+	r->received_seq = c->received.first_seq;
+	r->owner = c->owner;
+	r->netns = c->netns;
+	r->role = c->role;
+	__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	c->announced = 1;
+	return true;
+}
+
+/* One record of the first `length` (1 to room) bytes of a segment, all of them captured. */
+#define DEFINE_PIECE(name, room)                                                                   \
+	static __noinline int name(struct __sk_buff *skb, const struct segment *s, __u64 id,       \
+				   __u32 length)                                                   \
+	{                                                                                          \
+		struct wg_data *r;                                                                 \
+                                                                                                   \
+		if (!s)                                                                            \
+			return 0;                                                                  \
+		r = reserve(sizeof(*r) + (room));                                                  \
+		if (!r)                                                                            \
+			return lose_data(length);                                                  \
+		fill_header(&r->header, WG_RECORD_DATA, id, s->now);                               \
+		r->header.flags = s->sent ? WG_DATA_SENT : 0;                                      \
+		r->seq = s->seq;                                                                   \
+		r->length = length;                                                                \
+		length = ((length - 1) & ((room)-1)) + 1;                                          \
+		r->header.captured =                                                               \
+		    bpf_skb_load_bytes(skb, s->offset, r + 1, length) ? 0 : length;                \
+		bpf_ringbuf_submit(r, wake_flags(s->now));                                         \
+		return 1;                                                                          \
+	}
+
+static __always_inline int lose_data(__u32 length)
+{
+	count(WG_LOST_DATA_RING_FULL, 1);
+	count(WG_LOST_BYTES_RING_FULL, length);
+	return 0;
+}
+
+DEFINE_PIECE(tiny_piece, WG_CAPTURE_TINY)
+DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
+DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
+DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
+
+/* The last bytes and the head of what is left of a segment (more than both) that is not captured
+ * whole. */
+static __noinline int head_and_tail(struct __sk_buff *skb, const struct segment *s, __u64 id)
+{
+	struct wg_data *r;
+	__u8 *room;
+
+	if (!s)
+		return 0;
+	r = reserve(sizeof(*r) + WG_CAPTURE_SMALL);
+	if (!r)
+		return lose_data(s->length);
+	room = (__u8 *)(r + 1);
+	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
+	r->header.flags = WG_DATA_TAIL | (s->sent ? WG_DATA_SENT : 0);
+	r->seq = s->seq;
+	r->length = s->length;
+	r->header.captured = WG_CAPTURE_HEAD;
+	if (bpf_skb_load_bytes(skb, s->offset + s->length - WG_TAIL_BYTES, room, WG_TAIL_BYTES) ||
+	    bpf_skb_load_bytes(skb, s->offset, room + WG_TAIL_BYTES, WG_CAPTURE_HEAD)) {
+		r->header.flags &= ~WG_DATA_TAIL;
+		r->header.captured = 0;
+	}
+	bpf_ringbuf_submit(r, wake_flags(s->now));
+	return 1;
+}
+
+/* What tell_large needs beside the packet, in one word: a global function has five arguments. */
+struct large {
+	__u32 length;
+	__u32 offset : 8;  /* of the payload: at most two headers of 60 bytes */
+	__u32 budget : 23; /* bytes that may still be captured of this burst */
+	__u32 sent : 1;
+};
+#define LARGE_BUDGET_MAX ((1U << 23) - 1) /* more than any segment */
+
+/*
+ * A segment of more than one small record: in pieces while the burst's budget lasts, then its head
+ * and tail. Returns the bytes captured. Global, so that the verifier walks its loop once.
+ */
+__noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq, __u64 packed)
+{
+	struct large what;
+	struct segment s = {.now = now, .seq = seq};
+	__u32 captured = 0;
+
+	__builtin_memcpy(&what, &packed, sizeof(what));
+	s.offset = what.offset;
+	s.sent = what.sent;
+	s.length = what.length;
+	for (int i = 0; i < WG_CAPTURE_PIECES - 1; i++) {
+		if (s.length <= WG_CAPTURE_LARGE || captured >= what.budget)
+			break;
+		large_piece(skb, &s, id, WG_CAPTURE_LARGE);
+		captured += WG_CAPTURE_LARGE;
+		s.seq += WG_CAPTURE_LARGE;
+		s.offset += WG_CAPTURE_LARGE;
+		s.length -= WG_CAPTURE_LARGE;
+	}
+	if (s.length <= WG_CAPTURE_SMALL)
+		small_piece(skb, &s, id, s.length);
+	else if (s.length > WG_CAPTURE_LARGE || captured >= what.budget)
+		return captured + head_and_tail(skb, &s, id) * WG_CAPTURE_HEAD;
+	else if (s.length <= WG_CAPTURE_MEDIUM)
+		medium_piece(skb, &s, id, s.length);
+	else
+		large_piece(skb, &s, id, s.length);
+	return captured + s.length;
+}
+
+static __always_inline __u32 burst_left(const struct connection *c, const struct flow *f)
+{
+	__u32 left = c->burst_max > f->burst_bytes ? c->burst_max - f->burst_bytes : 0;
+
+	if (left > LARGE_BUDGET_MAX || c->burst_max == WG_BURST_UNLIMITED)
+		return LARGE_BUDGET_MAX;
+	return left;
+}
+
+/* All of a segment; only its head and tail when the other side has been silent for long. */
+static __always_inline void tell(struct __sk_buff *skb, struct connection *c, struct flow *f,
+				 struct segment *s)
+{
+	struct large what = {.length = s->length, .offset = s->offset, .sent = s->sent};
+	__u64 packed;
+
+	if (c->last_direction != s->sent) {
+		c->last_direction = s->sent;
+		f->burst_bytes = 0;
+	}
+	if (s->length <= WG_CAPTURE_SMALL) {
+		f->burst_bytes += s->length;
+		if (s->length <= WG_CAPTURE_TINY)
+			tiny_piece(skb, s, c->id, s->length);
+		else
+			small_piece(skb, s, c->id, s->length);
+		return;
+	}
+	what.budget = burst_left(c, f);
+	__builtin_memcpy(&packed, &what, sizeof(packed));
+	f->burst_bytes += tell_large(skb, c->id, s->now, s->seq, packed);
+}
+
+/* False when there are not so many: what is too short to tell is captured. */
+static __always_inline bool read_first_bytes(struct __sk_buff *skb, const struct segment *s,
+					     union first_bytes *first)
+{
+	return s->length >= sizeof(*first) &&
+	       !bpf_skb_load_bytes(skb, s->offset, first, sizeof(*first));
+}
+
+static __always_inline void begin_capture(struct __sk_buff *skb, struct connection *c,
+					  const struct segment *s)
+{
+	union first_bytes first;
+
+	c->l7 = L7_CAPTURED;
+	c->segments = 0;
+	c->next_look = FIRST_LOOK;
+	c->burst_max = capture_burst_bytes;
+	if (!read_first_bytes(skb, s, &first))
+		return;
+	if (is_tls_hello(&first)) {
+		c->l7 = L7_UNREAD;
+		c->unread = WG_UNREAD_ENCRYPTED;
+	} else if (is_http2_preface(&first)) {
+		c->burst_max = WG_BURST_UNLIMITED;
+	}
+}
+
+/* What user space has decided since the last look. */
+static __noinline int take_verdict(struct connection *c)
+{
+	struct wg_capture *verdict;
+
+	if (!c)
+		return 0;
+	c->next_look += c->next_look < LOOK_EVERY ? c->next_look : LOOK_EVERY;
+	verdict = bpf_map_lookup_elem(&captures, &c->id);
+	if (!verdict)
+		return 0;
+	c->burst_max = verdict->burst_bytes;
+	if (!verdict->capture) {
+		c->unread = verdict->unread;
+		c->l7 = L7_UNREAD;
+	}
+	bpf_map_delete_elem(&captures, &c->id);
+	return 0;
+}
+
+/*
+ * Payload that reaches a listening socket: with a deferred accept, or when the third ACK of the
+ * handshake was lost, the first data makes the connection and is never seen on the connection's own
+ * socket.
+ */
+static __noinline int tell_before_accept(struct __sk_buff *skb, const struct segment *s, __u64 id)
+{
+	struct wg_before_accept *where;
+	union first_bytes first;
+	struct wg_data *r;
+	__u32 n;
+
+	if (!s || !s->length || (read_first_bytes(skb, s, &first) && is_tls_hello(&first)))
+		return 0;
+	r = reserve(sizeof(*r) + sizeof(*where) + WG_CAPTURE_LARGE);
+	if (!r)
+		return lose_data(s->length);
+	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
+	r->header.flags = WG_DATA_BEFORE_ACCEPT;
+	r->seq = s->seq;
+	r->length = s->length;
+	where = (struct wg_before_accept *)(r + 1);
+	where->local = s->destination;
+	where->remote = s->source;
+	n = s->length < WG_CAPTURE_LARGE ? s->length : WG_CAPTURE_LARGE;
+	n = ((n - 1) & (WG_CAPTURE_LARGE - 1)) +
+	    1; /* known; verifiers up to 6.1 learn nothing from n != 0 */
+	r->header.captured = bpf_skb_load_bytes(skb, s->offset, where + 1, n) ? 0 : n;
+	bpf_ringbuf_submit(r, wake_flags(s->now));
+	return 1;
+}
+
+#endif
