@@ -38,7 +38,7 @@ static __always_inline bool in_scope(struct sock *sk)
 	return false;
 }
 
-static __always_inline void inherit_from_proc(struct connection *c, struct sock *sk)
+static __always_inline void inherit_from_proc(__u64 *owner, __u8 comm[16], struct sock *sk)
 {
 	struct socket_alloc *alloc = (void *)BPF_CORE_READ(sk, sk_socket);
 	struct wg_socket_owner *known;
@@ -50,8 +50,8 @@ static __always_inline void inherit_from_proc(struct connection *c, struct sock 
 	known = bpf_map_lookup_elem(&backfill_owners, &inode);
 	if (!known)
 		return;
-	c->owner = known->owner;
-	__builtin_memcpy(c->comm, known->comm, sizeof(c->comm));
+	*owner = known->owner;
+	__builtin_memcpy(comm, known->comm, sizeof(known->comm));
 }
 
 /* Gives storage to the sockets in scope of one network namespace: listeners come first, so roles
@@ -84,7 +84,7 @@ int tap_backfill(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	if (!c->owner)
-		inherit_from_proc(c, (struct sock *)tp);
+		inherit_from_proc(&c->owner, c->comm, (struct sock *)tp);
 	if (sc->skc_state == BPF_TCP_LISTEN || c->established)
 		return 0;
 	read_totals(&c->reported, tp);
@@ -98,6 +98,23 @@ int tap_backfill(struct bpf_iter__tcp *ctx)
 	meet(c, &t);
 	c->mid_stream = 1;
 	c->established = 1;
+	return 0;
+}
+
+/* UDP sockets: only their owners, the rest shows when they speak. */
+SEC("iter/udp")
+int tap_backfill_udp(struct bpf_iter__udp *ctx)
+{
+	struct sock *sk = (void *)ctx->udp_sk;
+	struct datagram_socket *d;
+
+	if (!sk || !in_scope(sk))
+		return 0;
+	d = bpf_sk_storage_get(&datagram_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!d)
+		count(WG_LOST_CONNECTION_NO_MEMORY, 1);
+	else if (!d->owner)
+		inherit_from_proc(&d->owner, d->comm, sk);
 	return 0;
 }
 

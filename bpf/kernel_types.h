@@ -117,6 +117,13 @@ struct bpf_iter__tcp { /* net/ipv4/tcp_ipv4.c */
 	struct sock_common *sk_common;
 };
 
+struct udp_sock;
+
+struct bpf_iter__udp { /* net/ipv4/udp.c, since 5.9 */
+	struct bpf_iter_meta *meta;
+	struct udp_sock *udp_sk;
+};
+
 struct bpf_iter__bpf_sk_storage_map { /* net/core/bpf_sk_storage.c */
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Every map, the configuration, and the counters. Included once, by tap.bpf.c. */
+/* Every map, the configuration, and the counters. Included once in a program. */
 #ifndef WIREGAUGE_BPF_MAPS_H
 #define WIREGAUGE_BPF_MAPS_H
 
@@ -84,6 +84,17 @@ struct connection {
 	__u8 padding[3];
 };
 
+/* A UDP socket. */
+struct datagram_socket {
+	__u64 id; /* socket cookie; 0 until needed */
+	__u64 owner;
+	__u8 comm[16];
+	__u32 passed_over; /* datagrams not looked at */
+	__u8 strangers;	   /* datagrams that were no DNS, in a row, as far as is counted */
+	__u8 proven;	   /* DNS messages, as far as is counted */
+	__u8 padding[2];
+};
+
 #pragma clang diagnostic pop
 
 struct {
@@ -92,6 +103,13 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps"); /* socket -> connection */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct datagram_socket);
+} datagram_sockets SEC(".maps"); /* UDP socket -> what is known of it */
 
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

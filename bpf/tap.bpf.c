@@ -25,11 +25,13 @@
 #include "packet.h"
 #include "l7.h"
 #include "capture.h"
+#include "datagrams.h"
 #include "backfill.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SOCK_STREAM 1
+#define SOCK_DGRAM 2
 #define NANOSECONDS 1000000000ULL
 #define TICKS_NS 10000000ULL   /* an owner's start time is kept in these */
 #define SETTLE_NS 100000000ULL /* both ends of a new connection have met by then */
@@ -139,8 +141,13 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (!sk)
 		return 1;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->protocol != IPPROTO_TCP)
+	if (!sk)
 		return 1;
+	if (sk->protocol != IPPROTO_TCP) {
+		if (sk->protocol == IPPROTO_UDP)
+			tap_datagram(skb, sk, sent);
+		return 1;
+	}
 	if (!parse(skb, &s)) {
 		count(WG_LOST_HEADER_UNREADABLE, 1);
 		return 1;
@@ -218,26 +225,38 @@ static __always_inline __u64 current_owner(void)
 	return tgid << 32 | (__u32)(start / TICKS_NS);
 }
 
+static __always_inline void note_owner(__u64 *owner, __u8 comm[16])
+{
+	struct wg_owner who = {};
+
+	*owner = current_owner();
+	bpf_get_current_comm(comm, 16);
+	who.cgroup_id = bpf_get_current_cgroup_id();
+	__builtin_memcpy(who.comm, comm, sizeof(who.comm));
+	if (bpf_map_update_elem(&owners, owner, &who, BPF_ANY))
+		count(WG_LOST_OWNERS_FULL, 1);
+}
+
 /* Who makes the socket owns it; what a listener accepts inherits it. */
 SEC("cgroup/sock_create")
 int tap_sock_create(struct bpf_sock *sk)
 {
+	struct datagram_socket *d;
 	struct connection *c;
-	struct wg_owner who = {};
 
-	if (sk->type != SOCK_STREAM || sk->protocol != IPPROTO_TCP)
-		return 1;
-	c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!c) {
-		count(WG_LOST_CONNECTION_NO_MEMORY, 1);
-		return 1;
+	if (sk->type == SOCK_STREAM && sk->protocol == IPPROTO_TCP) {
+		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (c)
+			note_owner(&c->owner, c->comm);
+		else
+			count(WG_LOST_CONNECTION_NO_MEMORY, 1);
+	} else if (sk->type == SOCK_DGRAM && sk->protocol == IPPROTO_UDP) {
+		d = bpf_sk_storage_get(&datagram_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (d)
+			note_owner(&d->owner, d->comm);
+		else
+			count(WG_LOST_CONNECTION_NO_MEMORY, 1);
 	}
-	c->owner = current_owner();
-	bpf_get_current_comm(c->comm, sizeof(c->comm));
-	who.cgroup_id = bpf_get_current_cgroup_id();
-	__builtin_memcpy(who.comm, c->comm, sizeof(who.comm));
-	if (bpf_map_update_elem(&owners, &c->owner, &who, BPF_ANY))
-		count(WG_LOST_OWNERS_FULL, 1);
 	return 1;
 }
 

@@ -29,6 +29,7 @@ enum wg_record_kind {
 	WG_RECORD_OPEN = 1,
 	WG_RECORD_DATA = 2,
 	WG_RECORD_CLOSE = 3,
+	WG_RECORD_DATAGRAM = 4,
 };
 
 enum wg_role {
@@ -46,7 +47,7 @@ struct wg_endpoint {
 struct wg_header {
 	wg_u8 kind; /* enum wg_record_kind */
 	wg_u8 flags;
-	wg_u16 captured; /* WG_RECORD_DATA: payload bytes that follow struct wg_data */
+	wg_u16 captured; /* data and datagrams: payload bytes that follow the struct */
 	wg_u32 padding;
 	wg_u64 connection; /* socket cookie */
 	wg_u64 time_ns;	   /* CLOCK_MONOTONIC */
@@ -98,6 +99,19 @@ struct wg_before_accept {
 
 struct wg_close {
 	struct wg_header header;
+};
+
+/* A UDP datagram that looks like DNS; its first `captured` payload bytes follow. Flags as
+ * WG_RECORD_DATA's. */
+struct wg_datagram {
+	struct wg_header header; /* connection: of the socket */
+	struct wg_endpoint local;
+	struct wg_endpoint remote;
+	wg_u64 owner; /* of the socket; 0 when it is older than the tap */
+	wg_u64 cgroup_id;
+	wg_u32 length;
+	wg_u32 padding;
+	wg_u8 comm[16];
 };
 
 /*
@@ -227,6 +241,8 @@ enum wg_counter {
 	WG_LOST_TCP_NO_ROOM,   /* L4 deltas that found not even that */
 	WG_LOST_OWNERS_FULL,
 	WG_LOST_TUPLES_FULL,
+	WG_LOST_DATAGRAM_RING_FULL,
+	WG_LOST_DATAGRAM_FRAGMENT, /* of IPv4, sent as such: only the first would have ports */
 	WG_COUNTERS,
 };
 
@@ -240,6 +256,7 @@ WG_STATIC_ASSERT(sizeof(struct wg_open) == 112, "wg_open");
 WG_STATIC_ASSERT(sizeof(struct wg_data) == 32, "wg_data");
 WG_STATIC_ASSERT(sizeof(struct wg_before_accept) == 40, "wg_before_accept");
 WG_STATIC_ASSERT(sizeof(struct wg_close) == 24, "wg_close");
+WG_STATIC_ASSERT(sizeof(struct wg_datagram) == 104, "wg_datagram");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_key) == 24, "wg_tcp_key");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 8 + 2 * 17), "wg_tcp_counters");
 WG_STATIC_ASSERT(sizeof(struct wg_capture) == 8, "wg_capture");

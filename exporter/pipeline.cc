@@ -71,8 +71,10 @@ void Pipeline::OnRecord(const probe::Record& record) {
     OnData(*data);
   } else if (const auto* open = std::get_if<probe::OpenRecord>(&record)) {
     OnOpen(*open);
+  } else if (const auto* close = std::get_if<probe::CloseRecord>(&record)) {
+    OnClose(*close);
   } else {
-    OnClose(std::get<probe::CloseRecord>(record));
+    ++losses_.datagrams_not_decoded;
   }
 }
 
@@ -252,6 +254,7 @@ void Pipeline::CollectLosses(aggregate::Family& passed, aggregate::Family& lost)
   AddLoss(lost, "pipeline_data", "no_connection", losses_.records_without_connection);
   AddLoss(lost, "pipeline_data", "early_expired", losses_.early_data_expired);
   AddLoss(lost, "pipeline_data", "early_dropped", losses_.early_data_dropped);
+  AddLoss(lost, "pipeline_datagram", "not_decoded", losses_.datagrams_not_decoded);
   AddLoss(lost, "pipeline_connection", "too_many", losses_.connections_evicted);
   AddLoss(lost, "pipeline_connection", "silent", losses_.connections_forgotten);
 }

@@ -32,6 +32,7 @@ struct PipelineLosses {
   std::uint64_t early_data_dropped = 0;          // over kEarlyDataMax
   std::uint64_t connections_evicted = 0;         // over kConnectionsMax
   std::uint64_t connections_forgotten = 0;       // their CloseRecord was lost
+  std::uint64_t datagrams_not_decoded = 0;       // DNS over UDP
 };
 
 class Pipeline {

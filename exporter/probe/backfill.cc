@@ -22,8 +22,15 @@ namespace {
 
 constexpr const char* kProc = "/proc";
 
-// Runs the iterator inside the network namespace of a process, on a thread of its own: setns moves a thread for good.
-Status RunInNamespaceOf(int pid, bpf_link* iterator) {
+Status RunAll(const std::vector<bpf_link*>& iterators) {
+  for (bpf_link* iterator : iterators) {
+    if (const Status run = RunIterator(iterator); !run) return run;
+  }
+  return {};
+}
+
+// Runs the iterators inside the network namespace of a process, on a thread of its own: setns moves a thread for good.
+Status RunInNamespaceOf(int pid, const std::vector<bpf_link*>& iterators) {
   const std::string path = fmt::format("{}/{}/ns/net", kProc, pid);
   const int ns = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (ns < 0) return SystemError("opening " + path, errno);
@@ -32,7 +39,7 @@ Status RunInNamespaceOf(int pid, bpf_link* iterator) {
     if (setns(ns, CLONE_NEWNET) != 0) {
       outcome = SystemError("entering " + path, errno);
     } else {
-      outcome = RunIterator(iterator);
+      outcome = RunAll(iterators);
     }
   });
   visitor.join();
@@ -70,7 +77,8 @@ Status RunIterator(bpf_link* iterator) {
   return {};
 }
 
-BackfillReport Backfill(const std::vector<CgroupScope>& scopes, bpf_link* iterator, int owners_fd) {
+BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vector<bpf_link*>& iterators,
+                        int owners_fd) {
   BackfillReport report;
   std::map<std::uint64_t, int> namespace_to_pid;
   for (const CgroupScope& scope : scopes) {
@@ -85,7 +93,7 @@ BackfillReport Backfill(const std::vector<CgroupScope>& scopes, bpf_link* iterat
     }
   }
   for (const auto& [inode, pid] : namespace_to_pid) {
-    const Status visited = RunInNamespaceOf(pid, iterator);
+    const Status visited = RunInNamespaceOf(pid, iterators);
     if (visited) {
       ++report.namespaces;
     } else {

@@ -18,8 +18,8 @@ struct BackfillReport {
   std::size_t sockets_with_owner = 0;
 };
 
-// `iterator` is the attached tap_backfill; `owners_fd` the map backfill_owners, emptied at the end.
-BackfillReport Backfill(const std::vector<CgroupScope>& scopes, bpf_link* iterator, int owners_fd);
+// `iterators` are those of the attached programs; `owners_fd` the map backfill_owners, emptied at the end.
+BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vector<bpf_link*>& iterators, int owners_fd);
 
 // Runs an iterator program over all its objects once. kIo with the system's reason.
 Status RunIterator(bpf_link* iterator);

@@ -95,6 +95,7 @@ constexpr ProgramInfo kPrograms[] = {
     {"tap_report", "figures of connections that are still open", "connections count when they close", false},
     {"tap_backfill", "sockets older than this program", "older sockets count from their next packet, without a name",
      false},
+    {"tap_backfill_udp", "UDP sockets older than this program", "older DNS servers have no process", false},
 };
 
 struct CounterInfo {
@@ -114,9 +115,11 @@ constexpr CounterInfo kCounters[] = {
     {WG_LOST_TCP_NO_ROOM, "kernel_tcp", "no_room"},
     {WG_LOST_OWNERS_FULL, "kernel_owner", "map_full"},
     {WG_LOST_TUPLES_FULL, "kernel_tuple", "map_full"},
+    {WG_LOST_DATAGRAM_RING_FULL, "kernel_datagram", "ring_full"},
+    {WG_LOST_DATAGRAM_FRAGMENT, "kernel_datagram", "fragment"},
 };
 static_assert(std::size(kCounters) == WG_COUNTERS, "every kernel counter has a name");
-static_assert(std::is_same_v<Record, std::variant<OpenRecord, DataRecord, CloseRecord>>,
+static_assert(std::is_same_v<Record, std::variant<OpenRecord, DataRecord, CloseRecord, DatagramRecord>>,
               "Counters() names them in order");
 
 bpf_program* FindProgram(const Skeleton& skeleton, const char* name) {
@@ -207,7 +210,7 @@ class AttachedProbe final : public Probe {
   std::vector<ProgramReport> programs_;
   std::vector<Link> links_;
   Link report_link_;
-  Link backfill_link_;
+  std::vector<Link> backfill_links_;
   std::unique_ptr<RingMaps> rings_;
   std::unique_ptr<File> statistics_;
   bool second_is_current_ = false;
@@ -248,8 +251,8 @@ void AttachedProbe::AttachProgram(ProgramReport& report) {
   Status attached;
   if (report.name == "tap_report") {
     attached = AttachIterator(program, skeleton_->maps.connections, report_link_);
-  } else if (report.name == "tap_backfill") {
-    attached = AttachIterator(program, nullptr, backfill_link_);
+  } else if (report.name == "tap_backfill" || report.name == "tap_backfill_udp") {
+    attached = AttachIterator(program, nullptr, backfill_links_.emplace_back());
   } else {
     attached = AttachToCgroups(program);
   }
@@ -283,13 +286,17 @@ Status AttachedProbe::Begin(const Options& options) {
       return Error{Code::kPermission, fmt::format("{}: {}", report.name, report.error)};
     }
   }
-  if (backfill_link_) {
-    const BackfillReport report = Backfill(scopes_, backfill_link_.get(), bpf_map__fd(skeleton_->maps.backfill_owners));
+  std::vector<bpf_link*> backfills;
+  for (const Link& link : backfill_links_) {
+    if (link) backfills.push_back(link.get());
+  }
+  if (!backfills.empty()) {
+    const BackfillReport report = Backfill(scopes_, backfills, bpf_map__fd(skeleton_->maps.backfill_owners));
     log::Info("probe", "Older sockets taken in",
               {{"namespaces", report.namespaces},
                {"namespaces_failed", report.namespaces_failed},
                {"sockets_with_owner", report.sockets_with_owner}});
-    backfill_link_.reset();
+    backfill_links_.clear();
   }
   return {};
 }
@@ -379,7 +386,8 @@ std::vector<KernelCounter> AttachedProbe::Counters() const {
   std::vector<std::uint64_t> per_cpu(PossibleCpus());
   std::vector<KernelCounter> out = {{"kernel_open", "", records_told_[0]},
                                     {"kernel_data", "", records_told_[1]},
-                                    {"kernel_close", "", records_told_[2]}};
+                                    {"kernel_close", "", records_told_[2]},
+                                    {"kernel_datagram", "", records_told_[3]}};
   for (const CounterInfo& info : kCounters) {
     const std::uint32_t key = info.counter;
     std::uint64_t sum = 0;
@@ -446,11 +454,13 @@ Result<std::unique_ptr<Probe>> Probe::Attach(const Options& options) {
   auto scopes = ResolveScopes(options.cgroups);
   if (!scopes) return scopes.error();
   // An older kernel may refuse a program that only adds detail: leave those out, the dearest loss last.
-  const std::vector<std::vector<std::string>> attempts = {{},
-                                                          {"tap_backfill"},
-                                                          {"tap_report"},
-                                                          {"tap_backfill", "tap_report"},
-                                                          {"tap_backfill", "tap_report", "tap_sock_create"}};
+  const std::vector<std::vector<std::string>> attempts = {
+      {},
+      {"tap_backfill_udp"},
+      {"tap_backfill", "tap_backfill_udp"},
+      {"tap_report"},
+      {"tap_backfill", "tap_backfill_udp", "tap_report"},
+      {"tap_backfill", "tap_backfill_udp", "tap_report", "tap_sock_create"}};
   std::string first_refusal;
   for (const auto& left_out : attempts) {
     auto skeleton = Load(options, *scopes, left_out);

@@ -81,6 +81,31 @@ Result<Record> DecodeData(Bytes bytes) {
   return Record(data);
 }
 
+Result<Record> DecodeDatagram(Bytes bytes) {
+  if (bytes.size() < sizeof(wg_datagram)) {
+    return Corrupt(fmt::format("datagram of {} bytes, want {}", bytes.size(), sizeof(wg_datagram)));
+  }
+  wg_datagram raw{};
+  std::memcpy(&raw, bytes.data(), sizeof(raw));
+  const Bytes room = bytes.subspan(sizeof(raw));
+  if (raw.header.captured > raw.length || raw.header.captured > WG_CAPTURE_LARGE || raw.header.captured > room.size()) {
+    return Corrupt(fmt::format("{} bytes captured of a datagram of {} in a room of {}, max {}", raw.header.captured,
+                               raw.length, room.size(), WG_CAPTURE_LARGE));
+  }
+  DatagramRecord datagram;
+  datagram.socket = raw.header.connection;
+  datagram.time_ns = raw.header.time_ns;
+  datagram.direction = (raw.header.flags & WG_DATA_SENT) != 0 ? Direction::kSent : Direction::kReceived;
+  datagram.local = ToEndpoint(raw.local);
+  datagram.remote = ToEndpoint(raw.remote);
+  datagram.owner = raw.owner;
+  datagram.cgroup_id = raw.cgroup_id;
+  std::copy(std::begin(raw.comm), std::end(raw.comm), datagram.comm.begin());
+  datagram.length = raw.length;
+  datagram.captured = room.first(raw.header.captured);
+  return Record(datagram);
+}
+
 }  // namespace
 
 Result<Record> DecodeRecord(Bytes bytes) {
@@ -92,6 +117,7 @@ Result<Record> DecodeRecord(Bytes bytes) {
   switch (header.kind) {
     case WG_RECORD_OPEN: return DecodeOpen(bytes);
     case WG_RECORD_DATA: return DecodeData(bytes);
+    case WG_RECORD_DATAGRAM: return DecodeDatagram(bytes);
     case WG_RECORD_CLOSE:
       return Record(CloseRecord{header.connection, header.time_ns, (header.flags & WG_CLOSE_RESET_SENT) != 0,
                                 (header.flags & WG_CLOSE_RESET_RECEIVED) != 0});

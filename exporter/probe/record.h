@@ -73,7 +73,22 @@ struct CloseRecord {
   bool reset_received = false;
 };
 
-using Record = std::variant<OpenRecord, DataRecord, CloseRecord>;
+// A UDP datagram that looks like DNS. Each stands for itself: a socket is neither opened nor closed here, and may talk
+// to many.
+struct DatagramRecord {
+  ConnectionId socket = 0;
+  std::uint64_t time_ns = 0;
+  Direction direction = Direction::kReceived;
+  Endpoint local;
+  Endpoint remote;
+  OwnerId owner = 0;  // of the socket
+  std::uint64_t cgroup_id = 0;
+  std::array<char, 16> comm{};  // name of the thread that made the socket, zero-padded; empty when it is older
+  std::uint32_t length = 0;     // of the payload
+  Bytes captured;               // the first 0 to 4,096 bytes
+};
+
+using Record = std::variant<OpenRecord, DataRecord, CloseRecord, DatagramRecord>;
 
 // One ring-buffer record. Views in the result borrow `bytes`. kCorrupt when the size, kind or a length field does not
 // fit the contract, with the offending figures.

@@ -107,6 +107,38 @@ TEST(Record, DecodesDataBeforeAccept) {
   EXPECT_FALSE(DecodeRecord(AsBytes(bytes).first(bytes.size() - 1)));
 }
 
+TEST(Record, DecodesDatagrams) {
+  wg_datagram datagram{};
+  datagram.header.kind = WG_RECORD_DATAGRAM;
+  datagram.header.flags = WG_DATA_SENT;
+  datagram.header.captured = 5;
+  datagram.header.connection = 8;
+  datagram.header.time_ns = 1234;
+  datagram.local.port = 5353;
+  datagram.remote.port = 53;
+  datagram.owner = 99;
+  datagram.cgroup_id = 7;
+  datagram.length = 6000;
+  std::memcpy(datagram.comm, "dnsmasq", 7);
+  const std::string bytes = Raw(datagram) + "query";
+  const auto record = DecodeRecord(AsBytes(bytes));
+  ASSERT_TRUE(record);
+  const auto& decoded = std::get<DatagramRecord>(*record);
+  EXPECT_EQ(decoded.socket, 8U);
+  EXPECT_EQ(decoded.time_ns, 1234U);
+  EXPECT_EQ(decoded.direction, Direction::kSent);
+  EXPECT_EQ(decoded.local.port, 5353);
+  EXPECT_EQ(decoded.remote.port, 53);
+  EXPECT_EQ(decoded.owner, 99U);
+  EXPECT_EQ(decoded.cgroup_id, 7U);
+  EXPECT_EQ(decoded.length, 6000U);
+  EXPECT_EQ(std::string(decoded.comm.data()), "dnsmasq");
+  EXPECT_EQ(AsText(decoded.captured), "query");
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeRecord(AsBytes(bytes).first(size)));
+  datagram.length = 4;
+  EXPECT_FALSE(DecodeRecord(AsBytes(Raw(datagram) + "query"))) << "more captured than there was";
+}
+
 TEST(Record, RefusesEveryTruncation) {
   const std::string bytes = Raw(SmallData()) + std::string(kTail) + "GET";
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -126,7 +158,7 @@ TEST(Record, RefusesFieldsOutOfRange) {
     return !DecodeRecord(AsBytes(bytes)).has_value();
   };
   EXPECT_TRUE(refuses([](wg_data& d) { d.header.kind = 0; }));
-  EXPECT_TRUE(refuses([](wg_data& d) { d.header.kind = 4; }));
+  EXPECT_TRUE(refuses([](wg_data& d) { d.header.kind = 5; }));
   EXPECT_TRUE(refuses([](wg_data& d) { d.header.captured = WG_CAPTURE_LARGE + 1; }));
   EXPECT_TRUE(refuses([](wg_data& d) { d.length = 2; }));
   EXPECT_TRUE(refuses([](wg_data& d) {
