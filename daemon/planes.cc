@@ -32,8 +32,11 @@ Planes MakePlanes(const config::Settings& settings) {
   Planes planes;
   if (settings.exporter) {
     // A privileged port is bound before; a reload never binds another.
-    planes.exporter = std::make_unique<BpfExporterPlane>(
-        exporter::Options{.cgroups = settings.cgroups, .run_time_statistics = settings.bpf_statistics});
+    planes.exporter =
+        std::make_unique<BpfExporterPlane>(exporter::Options{.cgroups = settings.cgroups,
+                                                             .ring_bytes = settings.ring_bytes,
+                                                             .capture_burst_bytes = settings.capture_burst_bytes,
+                                                             .run_time_statistics = settings.bpf_statistics});
   }
   if (settings.remote_write) planes.sink = MakeSinkOf(settings);
   return planes;

@@ -71,6 +71,8 @@ Result<std::unique_ptr<Exporter>> Exporter::Start(const Options& options) {
   std::unique_ptr<Exporter> exporter(new Exporter(options, *mount));
   auto probe = probe::Probe::Attach({.cgroups = options.cgroups,
                                      .peers = ToPrefixes(exporter->pipeline_.peers()),
+                                     .ring_bytes = options.ring_bytes,
+                                     .capture_burst_bytes = options.capture_burst_bytes,
                                      .run_time_statistics = options.run_time_statistics});
   if (!probe) return probe.error();
   exporter->probe_ = *std::move(probe);

@@ -147,6 +147,8 @@ std::vector<std::string> NeedRestart(const Settings& before, const Settings& aft
   compare("web.max-connections", reloaded.connections_max, after.connections_max);
   compare("exporter", reloaded.exporter, after.exporter);
   compare("exporter.cgroup", reloaded.cgroups, after.cgroups);
+  compare("exporter.ring-bytes", reloaded.ring_bytes, after.ring_bytes);
+  compare("exporter.capture-burst-bytes", reloaded.capture_burst_bytes, after.capture_burst_bytes);
   compare("exporter.bpf-statistics", reloaded.bpf_statistics, after.bpf_statistics);
   compare("remote-write", reloaded.remote_write, after.remote_write);
   compare("storage.path", reloaded.storage_path, after.storage_path);

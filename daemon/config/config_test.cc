@@ -130,6 +130,14 @@ TEST_F(ConfigTest, MessagesAreOneLine) {
 TEST_F(ConfigTest, LimitsOfMaxConnections) {
   for (const char* good : {"4", "512", "10000"}) EXPECT_EQ(Failure({"--web.max-connections", good}), "") << good;
   for (const char* bad : {"3", "10001", "-1", "", "4x"}) EXPECT_NE(Failure({"--web.max-connections", bad}), "") << bad;
+  for (const char* good : {"16384", "1073741824"}) EXPECT_EQ(Failure({"--exporter.ring-bytes", good}), "") << good;
+  for (const char* bad : {"16383", "8192", "20000", "2147483648", "4M"}) {
+    EXPECT_NE(Failure({"--exporter.ring-bytes", bad}), "") << bad;
+  }
+  for (const char* good : {"256", "1073741824"}) {
+    EXPECT_EQ(Failure({"--exporter.capture-burst-bytes", good}), "") << good;
+  }
+  for (const char* bad : {"255", "1073741825"}) EXPECT_NE(Failure({"--exporter.capture-burst-bytes", bad}), "") << bad;
 }
 
 TEST_F(ConfigTest, TheFileIsStrictAndSaysWhere) {

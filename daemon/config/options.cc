@@ -1,6 +1,7 @@
 #include "daemon/config/options.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -16,6 +17,12 @@ using Setter = std::function<Status(Settings&, const Values&)>;
 // Enough for one scraper and one writer; and as many as one process can hold descriptors and threads for.
 constexpr std::uint32_t kConnectionsMin = 4;
 constexpr std::uint32_t kConnectionsMax = 10'000;
+// A ring holds several of the largest records (4 KiB); more than the kernel's memory is no use.
+constexpr std::uint32_t kRingBytesMin = 16U << 10;
+constexpr std::uint32_t kRingBytesMax = 1U << 30;
+// The head of a segment is captured in any case.
+constexpr std::uint32_t kBurstBytesMin = 256;
+constexpr std::uint32_t kBurstBytesMax = 1U << 30;
 // Less than this and a part file would expire before it is written.
 constexpr std::int64_t kRetentionMin = 3600LL * 1000;
 
@@ -85,15 +92,24 @@ Status SetTelemetryPath(Settings& settings, const Values& values) {
   return {};
 }
 
-Status SetConnectionsMax(Settings& settings, const Values& values) {
-  const std::string& text = values.at(0);
-  std::uint32_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc{} || end != text.data() + text.size() || number < kConnectionsMin ||
-      number > kConnectionsMax) {
-    return Bad(text, fmt::format("a number from {} to {}", kConnectionsMin, kConnectionsMax));
-  }
-  settings.connections_max = number;
+Setter Number(std::uint32_t Settings::*member, std::uint32_t min, std::uint32_t max) {
+  return [member, min, max](Settings& settings, const Values& values) -> Status {
+    const std::string& text = values.at(0);
+    std::uint32_t number = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failure != std::errc{} || end != text.data() + text.size() || number < min || number > max) {
+      return Bad(text, fmt::format("a number from {} to {}", min, max));
+    }
+    settings.*member = number;
+    return {};
+  };
+}
+
+Status SetRingBytes(Settings& settings, const Values& values) {
+  Settings wanted;
+  if (const Status set = Number(&Settings::ring_bytes, kRingBytesMin, kRingBytesMax)(wanted, values); !set) return set;
+  if (!std::has_single_bit(wanted.ring_bytes)) return Bad(values.at(0), "a power of two");
+  settings.ring_bytes = wanted.ring_bytes;
   return {};
 }
 
@@ -118,7 +134,8 @@ std::vector<Option> MakeOptions() {
       {"web.enable-lifecycle", "web.enable_lifecycle", Kind::kBool, "", "Allow POST and PUT on /-/reload", true,
        Bool(&Settings::enable_lifecycle)},
       {"web.max-connections", "web.max_connections", Kind::kText, "N",
-       "Connections open at once; above it the longest idle ones are closed (default 512)", false, SetConnectionsMax},
+       "Connections open at once; above it the longest idle ones are closed (default 512)", false,
+       Number(&Settings::connections_max, kConnectionsMin, kConnectionsMax)},
       {"web.allow-unauthenticated", "web.allow_unauthenticated", Kind::kBool, "",
        "Serve every path beyond loopback even when no authentication is configured", true,
        Bool(&Settings::allow_unauthenticated)},
@@ -127,6 +144,11 @@ std::vector<Option> MakeOptions() {
       {"exporter.cgroup", "exporter.cgroups", Kind::kList, "PATH",
        "cgroup v2 folder whose sockets are observed; repeatable (default the root of the cgroup v2 mount)", false,
        List(&Settings::cgroups)},
+      {"exporter.ring-bytes", "exporter.ring_bytes", Kind::kText, "N",
+       "Size of each CPU's ring between the kernel and us, a power of two (default 4194304)", false, SetRingBytes},
+      {"exporter.capture-burst-bytes", "exporter.capture_burst_bytes", Kind::kText, "N",
+       "Payload captured of one direction of a connection until the other speaks (default 65536)", false,
+       Number(&Settings::capture_burst_bytes, kBurstBytesMin, kBurstBytesMax)},
       {"exporter.bpf-statistics", "exporter.bpf_statistics", Kind::kBool, "",
        "Have the kernel time the BPF programs (all of the host): some 20 ns a run (default off)", false,
        Bool(&Settings::bpf_statistics)},

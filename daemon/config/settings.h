@@ -21,8 +21,10 @@ struct Settings {
   bool allow_unauthenticated = false;
 
   bool exporter = true;
-  std::vector<std::string> cgroups;  // empty: the root of the cgroup v2 mount
-  bool bpf_statistics = false;       // wiregauge_bpf_program_run_time_seconds
+  std::vector<std::string> cgroups;               // empty: the root of the cgroup v2 mount
+  std::uint32_t ring_bytes = 4U << 20;            // of each CPU's ring between the kernel and us
+  std::uint32_t capture_burst_bytes = 64U << 10;  // of one direction until the other speaks
+  bool bpf_statistics = false;                    // wiregauge_bpf_program_run_time_seconds
 
   bool remote_write = true;
 

@@ -556,10 +556,9 @@ TEST_F(ProbeLive, TellsEveryDnsDatagramOfBothEnds) {
     EXPECT_EQ(captured, told[i ^ 1].second);
     const int id = static_cast<int>(i / 4);
     const bool answer = i % 4 >= 2;
-    const std::string whole = Question(id, answer) + std::string(id == kQuestions ? 5000
-                                                                 : answer         ? id * 50
-                                                                                  : 0,
-                                                                 id == kQuestions ? 'q' : 'a');
+    std::string whole = Question(id, answer);
+    if (id == kQuestions) whole.append(5000, 'q');
+    if (answer) whole.append(static_cast<std::size_t>(id) * 50, 'a');
     EXPECT_EQ(captured, whole.substr(0, 4096));
     EXPECT_EQ(datagram.length, whole.size());
   }
