@@ -66,6 +66,27 @@ DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
 DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
 DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
 
+/* As medium_piece; a class that is no power of two needs its own way to show the bound. */
+static __noinline int segment_piece(struct __sk_buff *skb, const struct segment *s, __u64 id, __u32 length)
+{
+	struct wg_data *r;
+
+	if (!s)
+		return 0;
+	r = reserve(sizeof(*r) + WG_CAPTURE_SEGMENT);
+	if (!r)
+		return lose_data(length);
+	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
+	r->header.flags = s->sent ? WG_DATA_SENT : 0;
+	r->seq = s->seq;
+	r->length = length;
+	length = ((length - WG_CAPTURE_MEDIUM - 1) & (WG_CAPTURE_SEGMENT - WG_CAPTURE_MEDIUM - 1)) +
+		 WG_CAPTURE_MEDIUM + 1;
+	r->header.captured = bpf_skb_load_bytes(skb, s->offset, r + 1, length) ? 0 : length;
+	bpf_ringbuf_submit(r, wake_flags(s->now));
+	return 1;
+}
+
 /* The last bytes and the head of what is left of a segment (more than both) that is not captured
  * whole. */
 static __noinline int head_and_tail(struct __sk_buff *skb, const struct segment *s, __u64 id)
@@ -131,6 +152,8 @@ __noinline int tell_large(struct __sk_buff *skb, __u64 id, __u64 now, __u32 seq,
 		return captured + head_and_tail(skb, &s, id) * WG_CAPTURE_HEAD;
 	else if (s.length <= WG_CAPTURE_MEDIUM)
 		medium_piece(skb, &s, id, s.length);
+	else if (s.length <= WG_CAPTURE_SEGMENT)
+		segment_piece(skb, &s, id, s.length);
 	else
 		large_piece(skb, &s, id, s.length);
 	return captured + s.length;
@@ -140,9 +163,87 @@ static __always_inline __u32 burst_left(const struct connection *c, const struct
 {
 	__u32 left = c->burst_max > f->burst_bytes ? c->burst_max - f->burst_bytes : 0;
 
-	if (left > LARGE_BUDGET_MAX || c->burst_max == WG_BURST_UNLIMITED)
+	if (c->burst_max == WG_BURST_UNLIMITED)
 		return LARGE_BUDGET_MAX;
-	return left;
+	if (left && ring_is_short())
+		return 0;
+	return left > LARGE_BUDGET_MAX ? LARGE_BUDGET_MAX : left;
+}
+
+/* A record of bytes that are not captured, but perhaps for the last ones. */
+static __noinline int tell_uncaptured(struct __sk_buff *skb, const struct segment *s, __u64 id, __u64 run,
+				      bool with_tail)
+{
+	struct wg_data *r;
+
+	if (!s)
+		return 0;
+	r = reserve(sizeof(*r) + WG_CAPTURE_TINY);
+	if (!r)
+		return lose_data((__u32)run);
+	fill_header(&r->header, WG_RECORD_DATA, id, s->now);
+	r->header.flags = s->sent ? WG_DATA_SENT : 0;
+	r->seq = run >> 32;
+	r->length = (__u32)run;
+	if (with_tail && !bpf_skb_load_bytes(skb, s->offset + s->length - WG_TAIL_BYTES, r + 1, WG_TAIL_BYTES))
+		r->header.flags |= WG_DATA_TAIL;
+	bpf_ringbuf_submit(r, wake_flags(s->now));
+	return 1;
+}
+
+/* Takes the middle of a write that is not told yet. */
+static __always_inline __u64 take_skipped(struct flow *f)
+{
+	return f->skipped ? __sync_lock_test_and_set(&f->skipped, 0) : 0;
+}
+
+static __always_inline void tell_skipped(struct flow *f, __u64 id, bool sent, __u64 now)
+{
+	__u64 run = take_skipped(f);
+	struct wg_data *r;
+
+	if (!run)
+		return;
+	r = reserve(sizeof(*r));
+	if (!r) {
+		lose_data((__u32)run);
+		return;
+	}
+	fill_header(&r->header, WG_RECORD_DATA, id, now);
+	r->header.flags = sent ? WG_DATA_SENT : 0;
+	r->seq = run >> 32;
+	r->length = (__u32)run;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
+#define SKIPPED_MAX (1U << 28) /* well below the window in which sequence numbers compare */
+
+/*
+ * A segment beyond the burst. A message begins where a write of the sender's does and ends where one ends, and
+ * the kernel's TCP, like every other, sets PSH on the end of a write: what is between is told as one run, with its
+ * last bytes. True when that is done; false for what may begin a message.
+ */
+static __always_inline bool skip(struct __sk_buff *skb, struct connection *c, struct flow *f,
+				 const struct segment *s, bool mid_write)
+{
+	__u64 old = f->skipped;
+	__u64 run = (__u64)s->seq << 32 | s->length;
+
+	if (f->next_seq != s->seq + s->length || !mid_write) {
+		tell_skipped(f, c->id, s->sent, s->now); /* out of order, or the run is over */
+		return false;
+	}
+	if (!(s->flags & (TCP_PSH | TCP_FIN)) && (__u32)old < SKIPPED_MAX) {
+		if (old && __sync_val_compare_and_swap(&f->skipped, old, old + s->length) == old)
+			return true;
+		f->skipped = run; /* the first, or the other direction has told what there was */
+		return true;
+	}
+	old = take_skipped(f);
+	if (old)
+		run = old + s->length;
+	tell_uncaptured(skb, s, c->id, run, true);
+	return true;
 }
 
 /* All of a segment; only its head and tail when the other side has been silent for long. */
@@ -152,11 +253,17 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 	struct large what = {.length = s->length, .offset = s->offset, .sent = s->sent};
 	__u64 packed;
 
+	bool mid_write = f->mid_write;
+
+	f->mid_write = !(s->flags & TCP_PSH);
 	if (c->last_direction != s->sent) {
 		c->last_direction = s->sent;
 		f->burst_bytes = 0;
+		mid_write = false;
+		tell_skipped(s->sent ? &c->received : &c->sent, c->id, !s->sent, s->now);
 	}
 	if (s->length <= WG_CAPTURE_SMALL) {
+		tell_skipped(f, c->id, s->sent, s->now);
 		f->burst_bytes += s->length;
 		if (s->length <= WG_CAPTURE_TINY)
 			tiny_piece(skb, s, c->id, s->length);
@@ -165,6 +272,9 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 		return;
 	}
 	what.budget = burst_left(c, f);
+	if (!what.budget && skip(skb, c, f, s, mid_write))
+		return;
+	tell_skipped(f, c->id, s->sent, s->now);
 	__builtin_memcpy(&packed, &what, sizeof(packed));
 	f->burst_bytes += tell_large(skb, c->id, s->now, s->seq, packed);
 }

@@ -44,6 +44,13 @@ struct flow {
 	__u32 fin_seq;	   /* sequence number of the FIN, when it was seen */
 	__u32 first_seq;
 	__u64 unread_bytes; /* payload that passed and was not to be captured */
+	/*
+	 * The middle of a long write, not told yet: sequence number of its first byte in the upper
+	 * half, length in the lower; 0 when there is none. Either direction may take it to tell.
+	 */
+	__u64 skipped;
+	__u8 mid_write; /* the latest segment did not end a write of the sender's */
+	__u8 padding[7];
 };
 
 /*

@@ -10,6 +10,7 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_PSH 0x08
 
 /* What a packet says, and where its payload is. */
 struct segment {

@@ -347,6 +347,8 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 	}
 	if (c->in_tuples)
 		bpf_map_delete_elem(&tuples, &t);
+	tell_skipped(&c->received, c->id, false, bpf_ktime_get_ns());
+	tell_skipped(&c->sent, c->id, true, bpf_ktime_get_ns());
 	tell_close(c);
 	bpf_map_delete_elem(&captures, &c->id);
 	c->established = 0;

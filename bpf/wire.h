@@ -121,6 +121,7 @@ struct wg_datagram {
 #define WG_CAPTURE_TINY 64
 #define WG_CAPTURE_SMALL 256
 #define WG_CAPTURE_MEDIUM 1024
+#define WG_CAPTURE_SEGMENT 1536 /* what an Ethernet frame carries */
 #define WG_CAPTURE_LARGE 4096
 /* Payload captured of one direction until the other one speaks, unless configured or decided
  * otherwise; beyond it only the head and tail of each segment. */
