@@ -1,7 +1,9 @@
 #include "exporter/match/protocols.h"
 
 #include "exporter/decode/http1/parse.h"
+#include "exporter/decode/postgresql/parse.h"
 #include "exporter/match/http_connection.h"
+#include "exporter/match/postgresql/conversation.h"
 
 namespace wiregauge::match {
 namespace {
@@ -14,6 +16,8 @@ std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options&
 
 constexpr Protocol kProtocols[] = {
     {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
+    {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,
+     Make<postgresql::Conversation>},
 };
 static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for each");
 
