@@ -167,7 +167,8 @@ void CallMetrics::Add(const match::Call& call, identity::ServiceId service, cons
   const bool lost_label = (key.operation == kOtherId && call.operation != kOtherText) || key.destination == kOtherId ||
                           key.code == kOtherId || key.error == kOtherId;
   const std::uint64_t duration_ns = call.end_ns > call.start_ns ? call.end_ns - call.start_ns : 0;
-  side.series.At(key, call.end_ns, lost_label).Observe(bounds_[static_cast<std::size_t>(kind)], duration_ns);
+  side.series.At(key, call.end_ns, lost_label)
+      .Observe(bounds_[static_cast<std::size_t>(kind)], duration_ns, call.trace, call.end_ns);
 }
 
 Labels CallMetrics::LabelsOf(const Key& key, const Side& side) const {
@@ -226,10 +227,10 @@ void CallMetrics::CollectSide(Now now, Side& side, Snapshot& snapshot,
   Family family = MakeFamily(NameOf(side), "seconds", FamilyType::kHistogram,
                              side.is_client ? names.client_help : names.server_help);
   family.points.reserve(side.series.size());
-  side.series.Collect(now, [&](const Key& key, const auto& series) {
+  side.series.Collect(now, [&](const Key& key, auto& series) {
     Point point;
     point.labels = LabelsOf(key, side);
-    FillDurations(bounds_[static_cast<std::size_t>(side.kind)], series.value, point);
+    FillDurations(bounds_[static_cast<std::size_t>(side.kind)], series.value, now, point);
     point.created_s = static_cast<double>(series.created_unix_ms) / 1e3;
     family.points.push_back(std::move(point));
     services_in_use.insert(key.service);

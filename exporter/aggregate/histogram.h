@@ -8,8 +8,12 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
+#include "exporter/aggregate/clocks.h"
+#include "exporter/aggregate/native_histogram.h"
 #include "exporter/aggregate/snapshot.h"
+#include "exporter/decode/trace_context.h"
 
 namespace wiregauge::aggregate {
 
@@ -56,13 +60,39 @@ class DurationBounds {
   std::size_t count_;
 };
 
+// The last request with a trace in each bucket that had one. One thread at a time.
+class Exemplars {
+ public:
+  void Keep(std::size_t bucket, const decode::Trace& trace, std::uint64_t duration_ns, std::uint64_t end_ns);
+  // Points' exemplars, their times fixed at the first call, so that the same exemplar never moves.
+  [[nodiscard]] std::vector<Exemplar> Collect(Now now);
+
+ private:
+  struct Kept {
+    decode::Trace trace;
+    std::uint64_t duration_ns = 0;
+    std::uint64_t end_ns = 0;  // monotonic
+    std::int64_t unix_ms = 0;  // of end_ns; 0 before the first Collect
+    std::size_t bucket = 0;
+  };
+  std::vector<Kept> kept_;  // by bucket
+};
+
+// Durations of one series, in both kinds of buckets. One thread at a time.
 struct DurationHistogram {
   std::array<std::uint64_t, DurationBounds::kBoundsMax + 1> buckets{};  // not cumulative
   std::uint64_t sum_ns = 0;
+  NativeHistogram native;
+  Exemplars exemplars;
 
-  void Observe(const DurationBounds& bounds, std::uint64_t duration_ns) {
-    ++buckets[bounds.BucketOf(duration_ns)];
+  // `trace` may be null.
+  void Observe(const DurationBounds& bounds, std::uint64_t duration_ns, const decode::Trace* trace,
+               std::uint64_t end_ns) {
+    const std::size_t bucket = bounds.BucketOf(duration_ns);
+    ++buckets[bucket];
     sum_ns += duration_ns;
+    native.Observe(duration_ns);
+    if (trace != nullptr) exemplars.Keep(bucket, *trace, duration_ns, end_ns);
   }
 };
 
@@ -84,8 +114,7 @@ void FillHistogram(std::span<const Bound> bounds, std::span<const std::uint64_t>
   point.sum = static_cast<double>(sum) / units_per_second;
 }
 
-inline void FillDurations(const DurationBounds& bounds, const DurationHistogram& histogram, Point& point) {
-  FillHistogram<std::uint64_t>(bounds.bounds_ns(), histogram.buckets, histogram.sum_ns, 1e9, point);
-}
+// All of the histogram's parts. Fixes the times of exemplars.
+void FillDurations(const DurationBounds& bounds, DurationHistogram& histogram, Now now, Point& point);
 
 }  // namespace wiregauge::aggregate

@@ -35,5 +35,43 @@ TEST(DurationBounds, EveryBoundIsInItsBucketAndTheNextNanosecondIsNot) {
   check(std::vector<std::uint64_t>{});
 }
 
+decode::Trace TraceOf(std::uint8_t number) {
+  decode::Trace trace;
+  trace.trace_id[15] = number;
+  trace.span_id[7] = number;
+  return trace;
+}
+
+TEST(DurationHistogram, TheLastTraceOfABucketIsItsExemplar) {
+  const DurationBounds bounds(kRequestBoundsNs);
+  DurationHistogram histogram;
+  const decode::Trace first = TraceOf(0x1a);
+  const decode::Trace second = TraceOf(0x2b);
+  const decode::Trace slow = TraceOf(0x3c);
+  histogram.Observe(bounds, 3'000'000'000, &slow, 5'000'000'000);
+  histogram.Observe(bounds, 600'000, &first, 6'000'000'000);
+  histogram.Observe(bounds, 700'000, &second, 6'500'000'000);
+  histogram.Observe(bounds, 800'000, nullptr, 6'700'000'000);
+  Point point;
+  FillDurations(bounds, histogram, {7'000'000'000, 1'700'000'000'000}, point);
+  ASSERT_EQ(point.exemplars.size(), 2U);
+  EXPECT_EQ(point.exemplars[0].bucket, 1U);
+  EXPECT_EQ(point.exemplars[0].labels,
+            (Labels{{"span_id", "000000000000002b"}, {"trace_id", "0000000000000000000000000000002b"}}));
+  EXPECT_EQ(point.exemplars[0].value, 0.0007);
+  EXPECT_EQ(point.exemplars[0].time_s, 1'699'999'999.5);
+  EXPECT_EQ(point.exemplars[1].bucket, 14U);
+  EXPECT_EQ(point.exemplars[1].time_s, 1'699'999'998.0);
+  EXPECT_EQ(point.count, 4U);
+  ASSERT_TRUE(point.native);
+  std::uint64_t native_count = 0;
+  for (const NativeBuckets::Bucket& bucket : point.native->buckets) native_count += bucket.count;
+  EXPECT_EQ(native_count, 4U);
+  // A wall clock that was set meanwhile does not move what was told.
+  Point again;
+  FillDurations(bounds, histogram, {8'000'000'000, 1'800'000'000'000}, again);
+  EXPECT_EQ(again.exemplars[0].time_s, 1'699'999'999.5);
+}
+
 }  // namespace
 }  // namespace wiregauge::aggregate

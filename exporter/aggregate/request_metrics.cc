@@ -87,7 +87,8 @@ void RequestMetrics::Add(const match::HttpRequest& request, identity::ServiceId 
   key.failure = FailureOf(request);
   key.error = errors_.IdOf(request.error, false);
   const std::uint64_t duration_ns = request.end_ns > request.start_ns ? request.end_ns - request.start_ns : 0;
-  side.series.At(key, request.end_ns, key.route == kOtherId).Observe(bounds_, duration_ns);
+  side.series.At(key, request.end_ns, key.route == kOtherId)
+      .Observe(bounds_, duration_ns, request.trace, request.end_ns);
 }
 
 std::string_view RequestMetrics::ErrorTypeOf(const Key& key, std::string_view status) const {
@@ -155,10 +156,10 @@ void RequestMetrics::CollectSide(Now now, Side& side, Family family, Snapshot& s
   if (side.series.Expire(now.monotonic_ns)) ForgetRoutes(side);
   if (side.series.size() == 0) return;
   family.points.reserve(side.series.size());
-  side.series.Collect(now, [&](const Key& key, const auto& series) {
+  side.series.Collect(now, [&](const Key& key, auto& series) {
     Point point;
     point.labels = LabelsOf(key, side);
-    FillDurations(bounds_, series.value, point);
+    FillDurations(bounds_, series.value, now, point);
     point.created_s = static_cast<double>(series.created_unix_ms) / 1e3;
     family.points.push_back(std::move(point));
     services_in_use.insert(key.service);

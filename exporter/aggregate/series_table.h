@@ -11,18 +11,13 @@
 
 #include <absl/container/node_hash_map.h>
 
+#include "exporter/aggregate/clocks.h"
 #include "exporter/identity/service.h"
 
 namespace wiregauge::aggregate {
 
-// The two clocks at one moment; both come from the caller.
-struct Now {
-  std::uint64_t monotonic_ns = 0;
-  std::int64_t unix_ms = 0;
-};
-
 struct SeriesLimits {
-  std::size_t family_max = 10'000;  // 3.2 MB of histograms; 200,000 lines of a scrape
+  std::size_t family_max = 10'000;  // 7 MB of histograms with all their buckets; 200,000 lines of a scrape
   std::size_t service_max = 1'000;  // a tenth of the family: one service never costs the others their labels
 };
 
@@ -80,10 +75,7 @@ class SeriesTable {
   template <typename Visit>
   void Collect(Now now, Visit visit) {
     for (auto& [key, series] : series_) {
-      if (series.created_unix_ms == 0) {
-        const auto age_ns = now.monotonic_ns > series.created_ns ? now.monotonic_ns - series.created_ns : 0;
-        series.created_unix_ms = now.unix_ms - static_cast<std::int64_t>(age_ns / 1'000'000);
-      }
+      if (series.created_unix_ms == 0) series.created_unix_ms = now.UnixMsOf(series.created_ns);
       series.collected = true;
       visit(key, series);
     }

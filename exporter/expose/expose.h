@@ -1,5 +1,6 @@
 // The room's front door: a Snapshot in, the bytes of a scrape out. Pure; thread-safe.
-// Sources: Prometheus exposition formats 0.0.4 and 1.0.0, OpenMetrics 1.0.0, Prometheus content negotiation.
+// Sources: Prometheus exposition formats 0.0.4 and 1.0.0, OpenMetrics 1.0.0, Prometheus' client model, Prometheus
+// content negotiation.
 #pragma once
 
 #include <string>

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "exporter/expose/protobuf.h"
 #include "exporter/expose/sample_snapshot.h"
 #include "exporter/expose/text.h"
 
@@ -39,6 +40,17 @@ TEST(Render, OpenMetricsCompressed) {
   EXPECT_EQ(exposition.content_encoding, "gzip");
   EXPECT_LT(exposition.body.size(), want.size());
   EXPECT_EQ(Gunzip(exposition.body, 2 * want.size()), want);
+}
+
+TEST(Render, ProtobufWhenAsked) {
+  std::string want;
+  AppendProtobuf(SampleSnapshot(), want);
+  const std::string type =
+      "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+  const Exposition exposition = Render(SampleSnapshot(), type + ",text/plain;q=0.5", "");
+  EXPECT_EQ(exposition.content_type, type);
+  EXPECT_EQ(exposition.body, want);
+  EXPECT_EQ(Gunzip(Render(SampleSnapshot(), type, "gzip").body, 2 * want.size()), want);
 }
 
 TEST(Render, AnEmptySnapshotCompresses) {

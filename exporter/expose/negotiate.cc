@@ -7,6 +7,7 @@ namespace wiregauge::expose {
 namespace {
 
 constexpr std::string_view kSpaces = " \t";
+constexpr std::string_view kProtoMessage = "io.prometheus.client.MetricFamily";
 
 std::string_view Trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kSpaces);
@@ -51,6 +52,8 @@ struct Range {
   int quality = 1000;
   std::string_view version;
   std::string_view escaping;
+  std::string_view proto;
+  std::string_view encoding;
 };
 
 Range ParseRange(std::string_view text) {
@@ -64,11 +67,17 @@ Range ParseRange(std::string_view text) {
     if (EqualsIgnoringCase(name, "q")) range.quality = ParseQuality(value);
     if (EqualsIgnoringCase(name, "version")) range.version = value;
     if (EqualsIgnoringCase(name, "escaping")) range.escaping = value;
+    if (EqualsIgnoringCase(name, "proto")) range.proto = value;
+    if (EqualsIgnoringCase(name, "encoding")) range.encoding = value;
   }
   return range;
 }
 
 std::optional<Format> FormatOf(const Range& range) {
+  if (EqualsIgnoringCase(range.name, "application/vnd.google.protobuf")) {
+    if (range.proto == kProtoMessage && range.encoding == "delimited") return Format::kProtobuf;
+    return std::nullopt;
+  }
   if (EqualsIgnoringCase(range.name, "application/openmetrics-text")) {
     if (range.version.empty() || range.version == "1.0.0") return Format::kOpenMetrics100;
     return std::nullopt;
@@ -87,10 +96,16 @@ bool IsKnownEscaping(std::string_view escaping) {
 }
 
 std::string ContentType(Format format, std::string_view escaping) {
-  std::string type = format == Format::kOpenMetrics100 ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                     : format == Format::kText100      ? "text/plain; version=1.0.0; charset=utf-8"
-                                                       : "text/plain; version=0.0.4; charset=utf-8";
-  if (format != Format::kText004 && IsKnownEscaping(escaping)) type.append("; escaping=").append(escaping);
+  std::string type;
+  switch (format) {
+    case Format::kText004: return "text/plain; version=0.0.4; charset=utf-8";
+    case Format::kText100: type = "text/plain; version=1.0.0; charset=utf-8"; break;
+    case Format::kOpenMetrics100: type = "application/openmetrics-text; version=1.0.0; charset=utf-8"; break;
+    case Format::kProtobuf:
+      type.append("application/vnd.google.protobuf; proto=").append(kProtoMessage).append("; encoding=delimited");
+      break;
+  }
+  if (IsKnownEscaping(escaping)) type.append("; escaping=").append(escaping);
   return type;
 }
 

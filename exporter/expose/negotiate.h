@@ -8,16 +8,17 @@
 
 namespace wiregauge::expose {
 
-enum class Format { kText004, kText100, kOpenMetrics100 };
+// In order of preference, the best last.
+enum class Format { kText004, kText100, kOpenMetrics100, kProtobuf };
 
 struct Choice {
   Format format = Format::kText004;
   std::string content_type;
 };
 
-// The format of highest quality; among equals OpenMetrics 1.0.0, text 1.0.0, text 0.0.4. Wildcards mean text 0.0.4, so
-// that a browser and curl get what people read. An `escaping` that the scraper offers for the chosen format is echoed:
-// our names need none.
+// The format of highest quality; among equals delimited protobuf, OpenMetrics 1.0.0, text 1.0.0, text 0.0.4. Wildcards
+// mean text 0.0.4, so that a browser and curl get what people read. An `escaping` that the scraper offers for the
+// chosen format is echoed: our names need none.
 Choice ChooseFormat(std::string_view accept);
 
 // Whether gzip is acceptable and not less wanted than no compression.

@@ -7,6 +7,8 @@ namespace {
 
 constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
 constexpr char kText1[] = "text/plain; version=1.0.0; charset=utf-8";
+constexpr char kProtobuf[] =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 constexpr char kOpen[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 void Check(std::string_view accept, Format format, std::string_view content_type) {
@@ -21,12 +23,17 @@ TEST(ChooseFormat, PrometheusOfEachAge) {
       "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
       "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
       Format::kOpenMetrics100, kOpen);
-  // 2.42 with native histograms: the protobuf that it would like best is not on offer
+  // 2.42 with native histograms
   Check(
       "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,"
       "application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,"
       "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-      Format::kOpenMetrics100, kOpen);
+      Format::kProtobuf, kProtobuf);
+  // 3.x with native histograms
+  Check(
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,"
+      "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+      Format::kProtobuf, kProtobuf);
   // 3.x
   Check(
       "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -55,6 +62,15 @@ TEST(ChooseFormat, QualityDecidesThenPreference) {
   Check("application/openmetrics-text;q=0.4,text/plain;q=0.5", Format::kText004, kText);
   Check("text/plain;q=0.5,application/openmetrics-text;q=0.5", Format::kOpenMetrics100, kOpen);
   Check("text/plain;version=1.0.0,text/plain", Format::kText100, kText1);
+  const std::string protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily";
+  Check("application/openmetrics-text," + protobuf + ";encoding=delimited", Format::kProtobuf, kProtobuf);
+  Check(protobuf + ";encoding=delimited;q=0.3,text/plain;q=0.4", Format::kText004, kText);
+  Check(protobuf + ";encoding=delimited;q=0,application/openmetrics-text;q=0.1", Format::kOpenMetrics100, kOpen);
+  Check(protobuf + ";encoding=\"delimited\";escaping=allow-utf-8", Format::kProtobuf,
+        std::string(kProtobuf) + "; escaping=allow-utf-8");
+  Check(protobuf + ";encoding=text,application/openmetrics-text;q=0.1", Format::kOpenMetrics100, kOpen);
+  Check(protobuf, Format::kText004, kText);
+  Check("application/vnd.google.protobuf;proto=a.B;encoding=delimited", Format::kText004, kText);
   Check("application/openmetrics-text;q=0,*/*;q=0.1", Format::kText004, kText);
   Check("application/openmetrics-text;q=0.001,text/plain;q=0", Format::kOpenMetrics100, kOpen);
   Check("application/openmetrics-text;version=0.0.1,text/plain;q=0.1", Format::kText004, kText);

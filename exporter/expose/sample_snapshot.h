@@ -41,6 +41,10 @@ inline aggregate::Snapshot SampleSnapshot() {
   point.count = 4;
   point.sum = 12.5;
   point.created_s = 1795158851.493;
+  point.exemplars = {{0, {{"span_id", "00000000000000b1"}, {"trace_id", kAwkwardValue}}, 0.00025, 1795158860.25},
+                     {2, {{"trace_id", "a2"}}, 12, 1795158861}};
+  point.native = aggregate::NativeBuckets{
+      .schema = 3, .zero_threshold = 0.0001, .zero_count = 1, .buckets = {{-20, 1}, {-17, 3}, {-13, 2}, {5, 1}}};
   histogram.points.push_back(point);
   snapshot.push_back(std::move(histogram));
 

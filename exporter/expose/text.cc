@@ -1,11 +1,9 @@
 #include "exporter/expose/text.h"
 
-#include <algorithm>
-#include <array>
-#include <cstdint>
 #include <vector>
 
-#include "base/error.h"
+#include "exporter/expose/escape.h"
+#include "exporter/expose/families.h"
 #include "exporter/expose/number.h"
 
 namespace wiregauge::expose {
@@ -15,37 +13,6 @@ using aggregate::Family;
 using aggregate::FamilyType;
 using aggregate::Labels;
 using aggregate::Point;
-
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// How many bytes of `text` (not empty, its first byte not ASCII) are one well-formed character: 2 to 4, or 0; then
-// `broken` says how many to replace.
-std::size_t CharacterSize(std::string_view text, std::size_t& broken) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t lead = byte(0);
-  broken = 1;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  const std::size_t size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  std::uint8_t low = 0x80;
-  std::uint8_t high = 0xbf;
-  if (lead == 0xe0) low = 0xa0;   // overlong
-  if (lead == 0xed) high = 0x9f;  // surrogates
-  if (lead == 0xf0) low = 0x90;   // overlong
-  if (lead == 0xf4) high = 0x8f;  // above U+10FFFF
-  for (std::size_t i = 1; i < size; ++i) {
-    if (i >= text.size() || byte(i) < low || byte(i) > high) {
-      broken = i;
-      return 0;
-    }
-    low = 0x80;
-    high = 0xbf;
-  }
-  return size;
-}
-
-bool IsPlain(char c, bool escape_quotes) {
-  return static_cast<signed char>(c) >= 0 && c != '\\' && c != '\n' && !(escape_quotes && c == '"');
-}
 
 std::string_view TypeName(FamilyType type, Dialect dialect) {
   const bool open = dialect == Dialect::kOpenMetrics;
@@ -58,21 +25,6 @@ std::string_view TypeName(FamilyType type, Dialect dialect) {
     case FamilyType::kUnknown: break;
   }
   return open ? "unknown" : "untyped";
-}
-
-// The suffix of a family's samples, where there is only one kind.
-std::string_view SampleSuffix(FamilyType type) {
-  if (type == FamilyType::kCounter) return "_total";
-  if (type == FamilyType::kInfo) return "_info";
-  return {};
-}
-
-// The family's name without its samples' suffix, which a name from another library may already have.
-std::string_view BaseName(const Family& family) {
-  std::string_view name = family.name;
-  const std::string_view suffix = SampleSuffix(family.type);
-  if (!suffix.empty() && name.ends_with(suffix)) name.remove_suffix(suffix.size());
-  return name;
 }
 
 // Writes families; keeps what consecutive lines share, rendered once.
@@ -101,7 +53,8 @@ class Writer {
   }
 
   void Add(const Point& point) {
-    RenderLabels(point.labels);
+    labels_.clear();
+    AppendLabels(point.labels, labels_);
     switch (type_) {
       case FamilyType::kHistogram: AddHistogram(point); break;
       case FamilyType::kSummary: AddSummary(point); break;
@@ -118,15 +71,16 @@ class Writer {
     (out_.append(texts), ...);
   }
 
-  // labels_ becomes `a="b",c="d"`, without braces.
-  void RenderLabels(const Labels& labels) {
-    labels_.clear();
+  // `a="b",c="d"`, without braces.
+  static void AppendLabels(const Labels& labels, std::string& out) {
+    bool first = true;
     for (const auto& [name, value] : labels) {
-      if (!labels_.empty()) labels_ += ',';
-      labels_ += name;
-      labels_ += "=\"";
-      AppendEscaped(value, true, labels_);
-      labels_ += '"';
+      if (!first) out += ',';
+      first = false;
+      out += name;
+      out += "=\"";
+      AppendEscaped(value, true, out);
+      out += '"';
     }
   }
 
@@ -146,13 +100,24 @@ class Writer {
   void AddHistogram(const Point& point) {
     head_.assign(sample_).append("_bucket{").append(labels_);
     if (!labels_.empty()) head_ += ',';
+    auto exemplar = point.exemplars.begin();
     for (std::size_t i = 0; i < point.buckets.size(); ++i) {
       Join(head_, BoundText(i, point.buckets[i].upper_bound));
       AppendNumber(point.buckets[i].cumulative, out_);
+      if (open_ && exemplar != point.exemplars.end() && exemplar->bucket == i) AddExemplar(*exemplar++);
       out_ += '\n';
     }
     Line("_count", point.count);
     Line("_sum", point.sum);
+  }
+
+  void AddExemplar(const aggregate::Exemplar& exemplar) {
+    out_ += " # {";
+    AppendLabels(exemplar.labels, out_);
+    out_ += "} ";
+    AppendNumber(exemplar.value, out_);
+    out_ += ' ';
+    AppendTimestamp(exemplar.time_s, out_);
   }
 
   // `le="0.5"} `, rendered once for all points with the same bounds.
@@ -204,19 +169,6 @@ class Writer {
   std::vector<RenderedBound> bounds_;
 };
 
-void AddPoints(const std::vector<Point>& points, Writer& writer) {
-  const auto before = [](const Point& a, const Point& b) { return a.labels < b.labels; };
-  if (std::is_sorted(points.begin(), points.end(), before)) {
-    for (const Point& point : points) writer.Add(point);
-    return;
-  }
-  std::vector<const Point*> order;
-  order.reserve(points.size());
-  for (const Point& point : points) order.push_back(&point);
-  std::stable_sort(order.begin(), order.end(), [&](const Point* a, const Point* b) { return before(*a, *b); });
-  for (const Point* point : order) writer.Add(*point);
-}
-
 // Room for the whole text, so that it is not moved while it grows.
 std::size_t EstimateBytes(const aggregate::Snapshot& snapshot) {
   std::size_t bytes = 64;
@@ -226,6 +178,7 @@ std::size_t EstimateBytes(const aggregate::Snapshot& snapshot) {
       std::size_t line = family.name.size() + 32;
       for (const auto& [name, value] : point.labels) line += name.size() + value.size() + 4;
       const bool many = family.type == FamilyType::kHistogram || family.type == FamilyType::kSummary;
+      bytes += 160 * point.exemplars.size();
       bytes += line * (1 + (many ? 2 + point.buckets.size() + point.quantiles.size() : 0) + (point.created_s ? 1 : 0));
     }
   }
@@ -234,52 +187,13 @@ std::size_t EstimateBytes(const aggregate::Snapshot& snapshot) {
 
 }  // namespace
 
-void AppendEscaped(std::string_view text, bool escape_quotes, std::string& out) {
-  std::size_t plain = 0;  // begin of the run that is copied as it is
-  for (std::size_t i = 0; i < text.size();) {
-    if (IsPlain(text[i], escape_quotes)) {
-      ++i;
-      continue;
-    }
-    std::size_t broken = 0;
-    const bool ascii = static_cast<signed char>(text[i]) >= 0;
-    if (const std::size_t size = ascii ? 0 : CharacterSize(text.substr(i), broken); size > 0) {
-      i += size;
-      continue;
-    }
-    out.append(text.substr(plain, i - plain));
-    if (ascii) {
-      out += '\\';
-      out += text[i] == '\n' ? 'n' : text[i];
-    } else {
-      out += kReplacement;
-    }
-    i += ascii ? 1 : broken;
-    plain = i;
-  }
-  out.append(text.substr(plain));
-}
-
 void AppendText(const aggregate::Snapshot& snapshot, Dialect dialect, std::string& out) {
   out.reserve(out.size() + EstimateBytes(snapshot));
-  std::vector<const Family*> order;
-  for (const Family& family : snapshot) order.push_back(&family);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Family* a, const Family* b) { return BaseName(*a) < BaseName(*b); });
   Writer writer(dialect, out);
-  for (std::size_t i = 0; i < order.size();) {
-    const Family& first = *order[i];
-    std::vector<Point> joined;  // only when several families have this name
-    std::size_t next = i + 1;
-    for (; next < order.size() && BaseName(*order[next]) == BaseName(first); ++next) {
-      if (order[next]->type != first.type) Bug("metric family " + first.name + " has two types");
-      if (joined.empty()) joined = first.points;
-      joined.insert(joined.end(), order[next]->points.begin(), order[next]->points.end());
-    }
-    writer.Begin(first);
-    AddPoints(next == i + 1 ? first.points : joined, writer);
-    i = next;
-  }
+  VisitFamilies(snapshot, [&writer](const Family& family, const std::vector<const Point*>& points) {
+    writer.Begin(family);
+    for (const Point* point : points) writer.Add(*point);
+  });
   if (dialect == Dialect::kOpenMetrics) out += "# EOF\n";
 }
 

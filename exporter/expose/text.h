@@ -16,8 +16,4 @@ enum class Dialect { kText, kOpenMetrics };
 // bug of ours and aborts.
 void AppendText(const aggregate::Snapshot& snapshot, Dialect dialect, std::string& out);
 
-// Appends a label value or (with `escape_quotes` as the dialect says) help text: backslash and newline escaped, invalid
-// UTF-8 replaced, one U+FFFD a maximal ill-formed piece (Unicode 15, section 3.9, table 3-8).
-void AppendEscaped(std::string_view text, bool escape_quotes, std::string& out);
-
 }  // namespace wiregauge::expose

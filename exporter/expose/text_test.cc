@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "exporter/expose/escape.h"
 #include "exporter/expose/sample_snapshot.h"
 
 namespace wiregauge::expose {
@@ -70,9 +71,9 @@ bytes_sent_bytes_created{peer="z"} 1795158851.000
 # HELP http_server_request_duration_seconds Time to answer.
 # TYPE http_server_request_duration_seconds histogram
 # UNIT http_server_request_duration_seconds seconds
-http_server_request_duration_seconds_bucket{http_route="/a",service_name="web",le="0.0005"} 1
+http_server_request_duration_seconds_bucket{http_route="/a",service_name="web",le="0.0005"} 1 # {span_id="00000000000000b1",trace_id="quote \" back\\slash new\nline café"} 0.00025 1795158860.250
 http_server_request_duration_seconds_bucket{http_route="/a",service_name="web",le="1.0"} 3
-http_server_request_duration_seconds_bucket{http_route="/a",service_name="web",le="+Inf"} 4
+http_server_request_duration_seconds_bucket{http_route="/a",service_name="web",le="+Inf"} 4 # {trace_id="a2"} 12 1795158861.000
 http_server_request_duration_seconds_count{http_route="/a",service_name="web"} 4
 http_server_request_duration_seconds_sum{http_route="/a",service_name="web"} 12.5
 http_server_request_duration_seconds_created{http_route="/a",service_name="web"} 1795158851.493
