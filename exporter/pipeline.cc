@@ -161,6 +161,7 @@ void Pipeline::TakeCounts(Connection& connection) {
   counts_.late_answers += taken.late_answers;
   counts_.evicted_requests += taken.evicted_requests;
   counts_.unpaired_requests += taken.unpaired_requests;
+  counts_.degraded_requests += taken.degraded_requests;
   aggregate::CoverageMetrics& coverage = aggregator_.coverage();
   if (taken.parsed_bytes != 0) {
     coverage.Add(connection.service, {.carried_bytes = 0, .parsed_bytes = taken.parsed_bytes}, connection.last_ns);
@@ -250,6 +251,7 @@ void Pipeline::CollectLosses(aggregate::Family& passed, aggregate::Family& lost)
   AddLoss(lost, "match_answer", "late", counts_.late_answers);
   AddLoss(lost, "match_request", "evicted", counts_.evicted_requests);
   AddLoss(lost, "match_request", "unpaired", counts_.unpaired_requests);
+  AddLoss(lost, "match_name", "degraded", counts_.degraded_requests);
   AddLoss(lost, "match_request", "no_role", losses_.requests_without_role);
   AddLoss(lost, "pipeline_data", "no_connection", losses_.records_without_connection);
   AddLoss(lost, "pipeline_data", "early_expired", losses_.early_data_expired);

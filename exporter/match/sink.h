@@ -29,6 +29,7 @@ struct ConnectionCounts {
   std::uint64_t evicted_requests = 0;  // requests over a limit on what waits: seen, not told
   std::uint64_t unpaired_requests =
       0;  // requests whose answer was lost or is uncertain, or that were cut off: not told
+  std::uint64_t degraded_requests = 0;  // told, but a part of their name or status could not be known
 
   void Add(const ConnectionCounts& other) {
     parsed_bytes += other.parsed_bytes;
@@ -37,6 +38,7 @@ struct ConnectionCounts {
     late_answers += other.late_answers;
     evicted_requests += other.evicted_requests;
     unpaired_requests += other.unpaired_requests;
+    degraded_requests += other.degraded_requests;
   }
 };
 
