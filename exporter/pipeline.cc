@@ -18,7 +18,7 @@ struct Pipeline::Connection {
   identity::ServiceId service;
   std::uint64_t last_ns;
   match::Connection talk;
-  bool capture_stopped = false;
+  match::Connection::Capture capture = match::Connection::Capture::kUndecided;  // as the kernel was told
 };
 
 struct Pipeline::EarlyData {
@@ -105,9 +105,11 @@ void Pipeline::OnData(const probe::DataRecord& data) {
   connection.last_ns = data.time_ns;
   RequestSink sink(*this, connection);
   connection.talk.OnData(data, sink);
-  if (connection.talk.capture() != match::Connection::Capture::kUseless || connection.capture_stopped) return;
-  connection.capture_stopped = true;
-  set_capture_(data.connection, {.capture = false});
+  using Capture = match::Connection::Capture;
+  const Capture wanted = connection.talk.capture();
+  if (wanted == connection.capture || (wanted != Capture::kUseless && wanted != Capture::kWhole)) return;
+  connection.capture = wanted;
+  set_capture_(data.connection, {.capture = wanted == Capture::kWhole});
 }
 
 void Pipeline::OnClose(const probe::CloseRecord& close) {

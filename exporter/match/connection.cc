@@ -221,7 +221,9 @@ void Connection::AfterConversation(Sink& sink) {
     case State::kFinished:
       if (opening_) budget_.Give(opening_->kept_bytes);
       opening_.reset();
-      capture_ = conversation_->state() == State::kFinished ? Capture::kUseless : Capture::kWanted;
+      capture_ = conversation_->state() == State::kFinished ? Capture::kUseless
+                 : Protocols()[protocol_].multiplexed       ? Capture::kWhole
+                                                            : Capture::kWanted;
       return;
     case State::kRefuted: break;
   }

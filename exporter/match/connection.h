@@ -27,6 +27,7 @@ class Connection {
   enum class Capture : std::uint8_t {
     kUndecided,  // everything is needed
     kWanted,     // its protocol is known, or nearly
+    kWhole,      // as kWanted, and without a limit on bursts
     kUseless,    // nothing of it is decoded: the kernel need not copy
   };
 

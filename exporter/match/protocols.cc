@@ -1,8 +1,10 @@
 #include "exporter/match/protocols.h"
 
 #include "exporter/decode/http1/parse.h"
+#include "exporter/decode/http2/parse.h"
 #include "exporter/decode/mysql/parse.h"
 #include "exporter/decode/postgresql/parse.h"
+#include "exporter/match/http2/conversation.h"
 #include "exporter/match/http_connection.h"
 #include "exporter/match/mysql/conversation.h"
 #include "exporter/match/postgresql/conversation.h"
@@ -17,6 +19,7 @@ std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options&
 }
 
 constexpr Protocol kProtocols[] = {
+    {"http2", decode::http2::LooksLikeRequests, decode::http2::LooksLikeAnswers, Make<http2::Conversation>, true},
     {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
     {"mysql", decode::mysql::LooksLikeRequests, decode::mysql::LooksLikeAnswers, Make<mysql::Conversation>},
     {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,

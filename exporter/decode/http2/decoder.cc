@@ -253,12 +253,9 @@ void Decoder::EndBlockFrame(Handler& handler) {
   if (first && !block.lost) {
     const std::size_t at = block.frame_at;
     Bytes fragment = AsBytes(std::string_view(block.bytes).substr(at));
-    if (TakeFragment(frame_.flags, block.push, fragment)) {
-      const std::string kept(AsText(fragment));
-      block.bytes.replace(at, std::string::npos, kept);
-    } else {
-      LoseBlock(Unparsed::kMalformed, handler);
-    }
+    if (!TakeFragment(frame_.flags, block.push, fragment)) return Lose(Unparsed::kMalformed, handler);
+    const std::string kept(AsText(fragment));
+    block.bytes.replace(at, std::string::npos, kept);
   }
   if ((frame_.flags & kEndHeaders) == 0) return;
   const std::unique_ptr<Block> whole = std::move(block_);

@@ -18,11 +18,7 @@ std::uint32_t LoadBigEndian32(const std::uint8_t* bytes) {
 // First bytes of a connection that is older than the tap.
 Likeness LooksLikeFrames(Bytes first, From from) {
   const FrameChain chain = FollowFrames(first, from);
-  if (chain.broken || (chain.frames == 0 && first.size() >= kFrameHeaderBytes)) return Likeness::kNo;
-  if (chain.frames == 0) {
-    const bool too_long = first[0] > kLikelyDataMax >> 16;
-    return too_long || (first.size() > 3 && first[3] > kPriorityUpdate) ? Likeness::kNo : Likeness::kMaybe;
-  }
+  if (chain.broken || chain.frames == 0) return Likeness::kNo;
   const bool nothing_else = chain.exact || chain.frames >= 2;
   return nothing_else && first.size() > kFrameHeaderBytes ? Likeness::kYes : Likeness::kMaybe;
 }
