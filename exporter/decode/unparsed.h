@@ -19,11 +19,13 @@ enum class Unparsed : std::uint8_t {
   kCutOff,           // the beginning of a message that the connection's end cut off
   kEncrypted,        // TLS whose plaintext is not seen
   kCompressed,       // a compression that is not undone (MySQL's compressed protocol)
+  kReplication,      // after a replica has asked for the server's data and commands (Redis' PSYNC)
 };
 
-inline constexpr std::array<std::string_view, 10> kUnparsedNames = {
+inline constexpr std::array<std::string_view, 11> kUnparsedNames = {
     "gap",      "mid_stream", "unknown_protocol", "malformed", "too_large",
-    "upgraded", "tunnel",     "cut_off",          "encrypted", "compressed"};
+    "upgraded", "tunnel",     "cut_off",          "encrypted", "compressed",
+    "replication"};
 
 inline constexpr std::size_t kUnparsedReasons = kUnparsedNames.size();
 
