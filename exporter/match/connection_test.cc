@@ -132,7 +132,7 @@ TEST(Connection, GivesUpOnWhatNothingDecodes) {
 
 TEST(Connection, GivesUpWhenALikelyBeginningGoesWrong) {
   Play play;
-  play.Received("GET ");
+  play.Received("PUT ");
   play.Received("lost in translation\r\n");
   play.Received("more of that\r\n");
   EXPECT_EQ(play.connection().capture(), Connection::Capture::kUseless);

@@ -42,6 +42,7 @@ class OrderedPairs {
   [[nodiscard]] bool suspended() const { return suspended_; }
   // Only when not empty. References are valid until the next OnRequest or OnAnswer.
   [[nodiscard]] Entry& front() { return At(0); }
+  [[nodiscard]] const Entry& front() const { return const_cast<OrderedPairs*>(this)->At(0); }
   [[nodiscard]] Entry& back() { return At(size_ - 1); }
   [[nodiscard]] Entry& at(std::uint32_t i) { return At(i); }  // 0: the oldest
 
