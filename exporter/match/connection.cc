@@ -93,6 +93,11 @@ std::string_view Connection::protocol() const {
              : Protocols()[protocol_].name;
 }
 
+Connection::Capture Connection::capture() const {
+  const bool whole = capture_ == Capture::kWanted && conversation_ && conversation_->wants_every_byte();
+  return whole ? Capture::kWhole : capture_;
+}
+
 void Connection::OnData(const probe::DataRecord& record, Sink& sink) {
   if (!opening_) {
     if (!conversation_) {
@@ -221,9 +226,7 @@ void Connection::AfterConversation(Sink& sink) {
     case State::kFinished:
       if (opening_) budget_.Give(opening_->kept_bytes);
       opening_.reset();
-      capture_ = conversation_->state() == State::kFinished ? Capture::kUseless
-                 : Protocols()[protocol_].multiplexed       ? Capture::kWhole
-                                                            : Capture::kWanted;
+      capture_ = conversation_->state() == State::kFinished ? Capture::kUseless : Capture::kWanted;
       return;
     case State::kRefuted: break;
   }

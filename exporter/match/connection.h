@@ -45,7 +45,7 @@ class Connection {
   ConnectionCounts TakeCounts();
   [[nodiscard]] std::uint64_t pending_bytes() const;
 
-  [[nodiscard]] Capture capture() const { return capture_; }
+  [[nodiscard]] Capture capture() const;
   // Of the protocol that is spoken; empty while it is not known.
   [[nodiscard]] std::string_view protocol() const;
   [[nodiscard]] probe::ConnectionId id() const { return id_; }

@@ -36,6 +36,15 @@ class Conversation {
   [[nodiscard]] virtual std::uint64_t pending_bytes() const = 0;
 
   [[nodiscard]] virtual State state() const = 0;
+  // A burst of this connection can hold the beginnings of many messages, so heads and tails of segments are not enough.
+  [[nodiscard]] bool wants_every_byte() const { return wants_every_byte_; }
+
+ protected:
+  // For good: a client that pipelines, streams that are mixed.
+  void WantEveryByte() { wants_every_byte_ = true; }
+
+ private:
+  bool wants_every_byte_ = false;
 };
 
 }  // namespace wiregauge::match

@@ -251,7 +251,10 @@ Method HttpConnection::OnStatusLine(Direction direction, const decode::http1::St
     if (answers_owed_ > 0) --answers_owed_;
     return suspended_ ? untold_method_ : Method::kOther;
   }
-  if (outstanding_.size() > 1 && in_order) pipelines_ = true;
+  if (outstanding_.size() > 1 && in_order) {
+    pipelines_ = true;
+    WantEveryByte();
+  }
   answering_ = true;
   Entry& entry = outstanding_.front();
   if (&entry == outstanding_.NextWithDeadline()) outstanding_.PassDeadline();

@@ -21,7 +21,7 @@ std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options&
 }
 
 constexpr Protocol kProtocols[] = {
-    {"http2", decode::http2::LooksLikeRequests, decode::http2::LooksLikeAnswers, Make<http2::Conversation>, true},
+    {"http2", decode::http2::LooksLikeRequests, decode::http2::LooksLikeAnswers, Make<http2::Conversation>},
     {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
     {"mysql", decode::mysql::LooksLikeRequests, decode::mysql::LooksLikeAnswers, Make<mysql::Conversation>},
     {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,

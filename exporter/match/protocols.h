@@ -18,7 +18,6 @@ struct Protocol {
   decode::LikenessOf answers;   // about the server's
   std::unique_ptr<Conversation> (*make)(const probe::OpenRecord& open, const Options& options,
                                         decode::MemoryBudget& budget);
-  bool multiplexed = false;  // messages of many requests are mixed, so that every byte is needed: no burst limit
 };
 
 // Specific ones first: of those that may fit, and none surely does, the first is tried. Valid for the whole run.

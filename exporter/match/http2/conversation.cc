@@ -88,7 +88,9 @@ Conversation::Conversation(const probe::OpenRecord& open, const Options& options
       requests_(From::kClient, open.mid_stream, budget),
       answers_(From::kServer, open.mid_stream, budget),
       streams_(budget),
-      last_stream_(kStreamNumberMax) {}
+      last_stream_(kStreamNumberMax) {
+  WantEveryByte();  // frames of many streams are mixed
+}
 
 Conversation::Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget,
                            const HttpRequest& upgraded)
