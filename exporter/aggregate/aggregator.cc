@@ -16,12 +16,13 @@ std::string_view BaseName(std::string_view path) {
 
 }  // namespace
 
-Aggregator::Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits)
+Aggregator::Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, const Options& options)
     : services_(services),
-      requests_(services, peers, limits),
-      calls_(services, peers, limits),
-      tcp_(services, peers, limits),
-      coverage_(services, limits) {}
+      slow_(options.slow),
+      requests_(services, peers, options),
+      calls_(services, peers, options),
+      tcp_(services, peers, options.limits),
+      coverage_(services, options.limits) {}
 
 Snapshot Aggregator::Collect(Now now) {
   Snapshot snapshot;
@@ -31,6 +32,7 @@ Snapshot Aggregator::Collect(Now now) {
   tcp_.Collect(now, snapshot, services_in_use_);
   coverage_.Collect(now, snapshot, services_in_use_);
   CollectTargets(snapshot);
+  CollectThresholds(snapshot);
   CollectOwn(snapshot);
   return snapshot;
 }
@@ -54,6 +56,19 @@ void Aggregator::CollectTargets(Snapshot& snapshot) const {
   if (target.points.empty()) return;
   SortAndMerge(target);
   snapshot.push_back(std::move(target));
+}
+
+void Aggregator::CollectThresholds(Snapshot& snapshot) const {
+  Family thresholds = MakeFamily("wiregauge_slow_threshold_seconds", "seconds", FamilyType::kGauge,
+                                 "From which duration on a call is slow; a bound of its histogram's buckets.");
+  for (std::size_t i = 0; i < kSlowProtocols.size(); ++i) {
+    Point point;
+    AddLabel("protocol", kSlowProtocols[i], point.labels);
+    point.value = static_cast<double>(slow_.ns[i]) / 1e9;
+    thresholds.points.push_back(std::move(point));
+  }
+  SortAndMerge(thresholds);
+  snapshot.push_back(std::move(thresholds));
 }
 
 void Aggregator::CollectOwn(Snapshot& snapshot) const {

@@ -7,6 +7,7 @@
 
 #include "exporter/aggregate/call_metrics.h"
 #include "exporter/aggregate/coverage_metrics.h"
+#include "exporter/aggregate/options.h"
 #include "exporter/aggregate/request_metrics.h"
 #include "exporter/aggregate/series_table.h"
 #include "exporter/aggregate/snapshot.h"
@@ -17,7 +18,7 @@ namespace wiregauge::aggregate {
 // Not thread-safe: the pipeline holds one lock over Adds and Collect. `services` and `peers` outlive it.
 class Aggregator {
  public:
-  Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits = {});
+  Aggregator(const identity::ServiceTable& services, const identity::PeerTable& peers, const Options& options = {});
 
   RequestMetrics& requests() { return requests_; }
   CallMetrics& calls() { return calls_; }
@@ -32,9 +33,11 @@ class Aggregator {
 
  private:
   void CollectTargets(Snapshot& snapshot) const;
+  void CollectThresholds(Snapshot& snapshot) const;
   void CollectOwn(Snapshot& snapshot) const;
 
   const identity::ServiceTable& services_;
+  SlowThresholds slow_;
   RequestMetrics requests_;
   CallMetrics calls_;
   TcpMetrics tcp_;

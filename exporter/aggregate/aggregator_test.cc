@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace wiregauge::aggregate {
@@ -83,6 +85,24 @@ TEST_F(AggregatorTest, CompletenessIsParsedOverCarried) {
   EXPECT_EQ(values.at("wiregauge_unparsed_bytes{reason=gap,service_name=web}"), 230);
   EXPECT_EQ(values.at("wiregauge_unparsed_bytes{reason=upgraded,service_name=web}"), 20);
   EXPECT_EQ(values.at("wiregauge_unparsed_bytes{reason=gap,service_name=new}"), 7);
+}
+
+TEST_F(AggregatorTest, ThresholdsAreToldByProtocol) {
+  const auto values = Values();
+  EXPECT_EQ(values.at("wiregauge_slow_threshold_seconds{protocol=http}"), 0.5);
+  EXPECT_EQ(values.at("wiregauge_slow_threshold_seconds{protocol=redis}"), 0.01);
+  EXPECT_EQ(values.at("wiregauge_slow_threshold_seconds{protocol=dns}"), 0.1);
+  EXPECT_EQ(SlowThresholds::IndexOf("dns"), SlowThresholds::IndexOf(match::System::kDns));
+  EXPECT_EQ(SlowThresholds::IndexOf("nothing"), std::nullopt);
+  // A default needs no bound of its own.
+  const SlowThresholds slow;
+  for (std::size_t i = 0; i < slow.ns.size(); ++i) {
+    const bool is_request = i <= SlowThresholds::IndexOf(match::System::kGrpc);
+    const bool in_quick = std::find(kQuickBoundsNs.begin(), kQuickBoundsNs.end(), slow.ns[i]) != kQuickBoundsNs.end();
+    const bool in_request =
+        std::find(kRequestBoundsNs.begin(), kRequestBoundsNs.end(), slow.ns[i]) != kRequestBoundsNs.end();
+    EXPECT_TRUE(is_request ? in_request : in_quick) << kSlowProtocols[i];
+  }
 }
 
 TEST_F(AggregatorTest, ReasonsAreBounded) {

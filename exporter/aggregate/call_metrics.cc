@@ -102,15 +102,18 @@ CallMetrics::Key CallMetrics::Key::Total() const {
   return key;
 }
 
-CallMetrics::CallMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits,
-                         const CallOptions& options)
+CallMetrics::CallMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers,
+                         const Options& options)
     : services_(services),
       peers_(peers),
-      options_(options),
-      bounds_{DurationBounds(kRequestBoundsNs), DurationBounds(kQuickBoundsNs), DurationBounds(kQuickBoundsNs),
-              DurationBounds(kQuickBoundsNs)} {
+      dns_question_name_(options.dns_question_name),
+      bounds_{DurationBounds(kRequestBoundsNs, options.slow.Of(System::kGrpc, System::kGrpc)),
+              DurationBounds(kQuickBoundsNs, options.slow.Of(System::kRedis, System::kPostgresql)),
+              DurationBounds(kQuickBoundsNs, options.slow.Of(System::kKafka, System::kMqtt)),
+              DurationBounds(kQuickBoundsNs, options.slow.Of(System::kDns, System::kDns))} {
   for (std::size_t kind = 0; kind < kCallKinds; ++kind) {
-    for (const bool is_client : {false, true}) sides_.emplace_back(static_cast<CallKind>(kind), is_client, limits);
+    for (const bool is_client : {false, true})
+      sides_.emplace_back(static_cast<CallKind>(kind), is_client, options.limits);
   }
 }
 
@@ -125,7 +128,7 @@ std::string_view CallMetrics::NameOf(const Side& side) {
 
 void CallMetrics::SetTexts(const match::Call& call, Side& side, Key& key) {
   const CallFamily& family = FamilyOf(side.kind);
-  const bool has_destination = side.kind != CallKind::kDns || options_.dns_question_name;
+  const bool has_destination = side.kind != CallKind::kDns || dns_question_name_;
   const std::string_view destination =
       family.destination_label.empty() || !has_destination ? std::string_view() : call.destination;
   const std::string_view operation = family.operation_label.empty() ? std::string_view() : call.operation;

@@ -12,6 +12,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "exporter/aggregate/histogram.h"
+#include "exporter/aggregate/options.h"
 #include "exporter/aggregate/series_table.h"
 #include "exporter/aggregate/server_label.h"
 #include "exporter/aggregate/snapshot.h"
@@ -26,10 +27,6 @@ namespace wiregauge::aggregate {
 enum class CallKind : std::uint8_t { kRpc, kDb, kMessaging, kDns };
 inline constexpr std::size_t kCallKinds = 4;
 
-struct CallOptions {
-  bool dns_question_name = false;  // the label dns_question_name: one series a name that was asked for
-};
-
 // One thread at a time. `services` and `peers` outlive it.
 class CallMetrics {
  public:
@@ -43,8 +40,7 @@ class CallMetrics {
   // Services with texts of their own, in each family; the others have "_OTHER".
   static constexpr std::size_t kNamedServicesMax = 1'000;
 
-  CallMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits = {},
-              const CallOptions& options = {});
+  CallMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, const Options& options = {});
 
   // Counts one call of `service`. `server` is the remote end for a client; for a server it is not used. The series'
   // clock is the call's end_ns. Does not allocate when the series is there. A call without role is only counted in
@@ -105,7 +101,7 @@ class CallMetrics {
 
   const identity::ServiceTable& services_;
   const identity::PeerTable& peers_;
-  CallOptions options_;
+  bool dns_question_name_;
   std::array<DurationBounds, kCallKinds> bounds_;  // by CallKind
   std::vector<Side> sides_;                        // by CallKind, the server's before the client's
   std::uint64_t roleless_total_ = 0;

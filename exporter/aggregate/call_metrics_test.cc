@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -67,8 +68,8 @@ class CallMetricsTest : public testing::Test {
     EXPECT_EQ(counts.size(), 1U);
     return counts.empty() ? "" : counts.begin()->first;
   }
-  std::string SeriesOf(const match::Call& call, const CallOptions& options = {}) {
-    CallMetrics metrics(services_, peers_, {}, options);
+  std::string SeriesOf(const match::Call& call, const Options& options = {}) {
+    CallMetrics metrics(services_, peers_, options);
     metrics.Add(call, app_, server_);
     return OneSeries(metrics);
   }
@@ -151,6 +152,25 @@ TEST_F(CallMetricsTest, QuickAnswersHaveBuckets) {
   EXPECT_EQ(first_bound(System::kDns), 0.0001);
 }
 
+TEST_F(CallMetricsTest, AThresholdIsABoundOfItsFamily) {
+  Options options;
+  options.slow.ns[SlowThresholds::IndexOf(System::kRedis)] = 7'000'000;
+  options.slow.ns[SlowThresholds::IndexOf(System::kMysql)] = 123'456'789;
+  CallMetrics metrics(services_, peers_, options);
+  metrics.Add(Call(System::kRedis, Role::kServer, "x"), app_, server_);
+  metrics.Add(Call(System::kGrpc, Role::kServer, "x"), app_, server_);
+  for (const Family& family : Collect(metrics)) {
+    const std::vector<Bucket>& buckets = family.points.at(0).buckets;
+    const bool db = family.name.starts_with("db_");
+    for (const double bound : {0.007, 0.123456789}) {
+      const auto found = std::count_if(buckets.begin(), buckets.end(),
+                                       [bound](const Bucket& bucket) { return bucket.upper_bound == bound; });
+      EXPECT_EQ(found, db ? 1 : 0) << family.name << bound;
+    }
+    EXPECT_EQ(buckets.size(), db ? kQuickBoundsNs.size() + 3 : kRequestBoundsNs.size() + 1);
+  }
+}
+
 TEST_F(CallMetricsTest, CountsAndSumAreExact) {
   CallMetrics metrics(services_, peers_);
   for (std::uint64_t i = 1; i <= 1'000; ++i) {
@@ -204,7 +224,7 @@ TEST_F(CallMetricsTest, WhoGuessesNamesGetsAQuarterOfTheBudget) {
 }
 
 TEST_F(CallMetricsTest, ManyServicesFallBackToTotalsWithErrorsApart) {
-  CallMetrics metrics(services_, peers_, {.family_max = 10, .service_max = 5});
+  CallMetrics metrics(services_, peers_, {.limits = {.family_max = 10, .service_max = 5}});
   constexpr std::uint32_t kServices = 1'500;
   for (std::uint32_t i = 0; i < kServices; ++i) {
     identity::Service service;

@@ -1,5 +1,6 @@
 #include "exporter/aggregate/histogram.h"
 
+#include <set>
 #include <string>
 
 namespace wiregauge::aggregate {
@@ -18,6 +19,18 @@ std::string HexText(const std::array<std::uint8_t, N>& bytes) {
 }
 
 }  // namespace
+
+DurationBounds::DurationBounds(std::span<const std::uint64_t> standard, std::span<const std::uint64_t> extra) {
+  std::set<std::uint64_t> all(standard.begin(), standard.end());
+  all.insert(extra.begin(), extra.end());
+  for (const std::uint64_t bound : all) {
+    if (count_ < kBoundsMax) bounds_ns_[count_++] = bound;
+  }
+  for (std::size_t width = 1; width < first_.size(); ++width) {
+    const std::uint64_t least = 1ULL << (width - 1);
+    while (first_[width] < count_ && bounds_ns_[first_[width]] < least) ++first_[width];
+  }
+}
 
 void Exemplars::Keep(std::size_t bucket, const decode::Trace& trace, std::uint64_t duration_ns, std::uint64_t end_ns) {
   const auto at =

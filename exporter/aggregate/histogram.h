@@ -33,15 +33,9 @@ class DurationBounds {
  public:
   static constexpr std::size_t kBoundsMax = 24;
 
-  // Ascending, no more than kBoundsMax; the rest is ignored.
-  explicit DurationBounds(std::span<const std::uint64_t> bounds_ns) : count_(std::min(bounds_ns.size(), kBoundsMax)) {
-    std::copy_n(bounds_ns.begin(), count_, bounds_ns_.begin());
-    for (std::size_t width = 1; width < first_.size(); ++width) {
-      const std::uint64_t least = 1ULL << (width - 1);
-      const auto bound = std::lower_bound(bounds_ns_.begin(), bounds_ns_.begin() + Signed(count_), least);
-      first_[width] = static_cast<std::uint8_t>(bound - bounds_ns_.begin());
-    }
-  }
+  // `standard` and what of `extra` is not in it, in any order; no more than kBoundsMax in all, the largest are left
+  // out.
+  explicit DurationBounds(std::span<const std::uint64_t> standard, std::span<const std::uint64_t> extra = {});
 
   // The index of the bucket: 0 to size().
   [[nodiscard]] std::size_t BucketOf(std::uint64_t duration_ns) const {
@@ -53,11 +47,9 @@ class DurationBounds {
   [[nodiscard]] std::span<const std::uint64_t> bounds_ns() const { return {bounds_ns_.data(), count_}; }
 
  private:
-  static constexpr std::ptrdiff_t Signed(std::size_t size) { return static_cast<std::ptrdiff_t>(size); }
-
   std::array<std::uint64_t, kBoundsMax> bounds_ns_{};
   std::array<std::uint8_t, 65> first_{};  // by bit width: the bucket of the least number of that width
-  std::size_t count_;
+  std::size_t count_ = 0;
 };
 
 // The last request with a trace in each bucket that had one. One thread at a time.

@@ -35,6 +35,17 @@ TEST(DurationBounds, EveryBoundIsInItsBucketAndTheNextNanosecondIsNot) {
   check(std::vector<std::uint64_t>{});
 }
 
+TEST(DurationBounds, ExtraBoundsTakeTheirPlaceOnce) {
+  const std::vector<std::uint64_t> standard = {10, 20, 40};
+  const std::vector<std::uint64_t> extra = {30, 5, 20, 30, 50};
+  const DurationBounds bounds(standard, extra);
+  const std::vector<std::uint64_t> want = {5, 10, 20, 30, 40, 50};
+  EXPECT_EQ(std::vector<std::uint64_t>(bounds.bounds_ns().begin(), bounds.bounds_ns().end()), want);
+  for (std::uint64_t duration = 0; duration < 60; ++duration) {
+    EXPECT_EQ(bounds.BucketOf(duration), BucketByHand(want, duration)) << duration;
+  }
+}
+
 decode::Trace TraceOf(std::uint8_t number) {
   decode::Trace trace;
   trace.trace_id[15] = number;

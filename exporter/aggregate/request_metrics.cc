@@ -42,8 +42,14 @@ RequestMetrics::Key RequestMetrics::Key::Total() const {
 }
 
 RequestMetrics::RequestMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers,
-                               SeriesLimits limits, std::size_t routes_max)
-    : services_(services), peers_(peers), routes_max_(routes_max), server_(limits), client_(limits) {}
+                               const Options& options, std::size_t routes_max)
+    : services_(services),
+      peers_(peers),
+      routes_max_(routes_max),
+      rules_(options.routes),
+      bounds_(kRequestBoundsNs, options.slow.http()),
+      server_(options.limits),
+      client_(options.limits) {}
 
 RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& request) {
   if (!request.error.empty()) return Failure::kProtocol;
@@ -58,14 +64,19 @@ RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& requ
 }
 
 TextId RequestMetrics::RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
-  const std::string_view route = FoldRoute(request.path, request.path_cut, route_buffer_);
-  if (route.empty()) return kNoId;
+  if (request.path.empty()) return kNoId;
   auto routes = side.routes.find(service);
   if (routes == side.routes.end()) {
     if (side.routes.size() >= kRoutedServicesMax) return kOtherId;
-    routes = side.routes.try_emplace(service, routes_max_, routes_max_ / kNotFoundPart).first;
+    Routes added = {rules_.Of(services_.Of(service).name), TextTable(routes_max_, routes_max_ / kNotFoundPart)};
+    routes = side.routes.emplace(service, std::move(added)).first;
   }
-  return routes->second.IdOf(route, request.status == 404);
+  Routes& known = routes->second;
+  if (!known.templates.empty()) {
+    const std::string_view route = RouteRules::Match(known.templates, request.path, request.path_cut);
+    if (!route.empty()) return known.table.IdOf(route, false);
+  }
+  return known.table.IdOf(FoldRoute(request.path, request.path_cut, route_buffer_), request.status == 404);
 }
 
 void RequestMetrics::Add(const match::HttpRequest& request, identity::ServiceId service,
@@ -116,7 +127,7 @@ std::string_view RequestMetrics::VersionText(std::uint8_t version) {
 Labels RequestMetrics::LabelsOf(const Key& key, const Side& side) const {
   const std::string status = key.status == 0 ? std::string() : std::to_string(key.status);
   const auto routes = side.routes.find(key.service);  // none for the totals of "_OTHER"
-  const std::string_view route = routes != side.routes.end() ? routes->second.TextOf(key.route)
+  const std::string_view route = routes != side.routes.end() ? routes->second.table.TextOf(key.route)
                                  : key.route == kOtherId     ? kOtherText
                                                              : std::string_view();
   const identity::Service& service = services_.Of(key.service);
@@ -146,7 +157,7 @@ void RequestMetrics::ForgetRoutes(Side& side) {
     if (marks == used.end()) {
       side.routes.erase(current);
     } else {
-      current->second.Keep(marks->second);
+      current->second.table.Keep(marks->second);
     }
   }
 }

@@ -13,6 +13,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "exporter/aggregate/histogram.h"
+#include "exporter/aggregate/options.h"
 #include "exporter/aggregate/route.h"
 #include "exporter/aggregate/series_table.h"
 #include "exporter/aggregate/server_label.h"
@@ -49,7 +50,7 @@ class RequestMetrics {
   static constexpr std::size_t kRoutedServicesMax = 1'000;
   static constexpr std::size_t kErrorsMax = 64;  // HTTP/2 has 14, HTTP/3 17
 
-  RequestMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, SeriesLimits limits = {},
+  RequestMetrics(const identity::ServiceTable& services, const identity::PeerTable& peers, const Options& options = {},
                  std::size_t routes_max = kRoutesMax);
 
   // Counts one request of `service`. `server` is the remote end for a client; for a server it is not used. The series'
@@ -87,10 +88,16 @@ class RequestMetrics {
     [[nodiscard]] Key Total() const;
   };
 
+  // The routes of one service in one family.
+  struct Routes {
+    std::vector<std::string_view> templates;  // of rules_
+    TextTable table;
+  };
+
   struct Side {
     Side(SeriesLimits limits) : series(limits) {}
     SeriesTable<Key, DurationHistogram> series;
-    absl::flat_hash_map<identity::ServiceId, TextTable> routes;
+    absl::flat_hash_map<identity::ServiceId, Routes> routes;
   };
 
   TextId RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side);
@@ -105,7 +112,8 @@ class RequestMetrics {
   const identity::ServiceTable& services_;
   const identity::PeerTable& peers_;
   std::size_t routes_max_;
-  DurationBounds bounds_{kRequestBoundsNs};
+  RouteRules rules_;
+  DurationBounds bounds_;
   MethodTable methods_;
   TextTable errors_{kErrorsMax, kErrorsMax};
   Side server_;

@@ -226,6 +226,39 @@ TEST_F(RequestMetricsTest, AnEndBeforeItsStartIsZero) {
   EXPECT_EQ(Collect(metrics_).at(0).points.at(0).sum, 0);
 }
 
+TEST_F(RequestMetricsTest, TemplatesComeBeforeTheFolding) {
+  Options options;
+  options.routes = {{"web", "/teams/{team}"}, {"other", "/a/{b}"}, {"*", "/files/*"}};
+  RequestMetrics metrics(services_, peers_, options);
+  metrics.Add(Served("/teams/red", 404), web_, {});
+  metrics.Add(Served("/teams/blue", 404), web_, {});
+  metrics.Add(Served("/files/a/b/c", 404), web_, {});
+  metrics.Add(Served("/a/b", 404), web_, {});
+  metrics.Add(Served("/a/17", 404), web_, {});
+  std::map<std::string, std::uint64_t> routes;
+  const Snapshot snapshot = Collect(metrics);
+  for (const Point& point : snapshot.at(0).points) {
+    for (const auto& [name, value] : point.labels) {
+      if (name == "http_route") routes[value] += point.count;
+    }
+  }
+  EXPECT_EQ(routes,
+            (std::map<std::string, std::uint64_t>{{"/teams/{team}", 2}, {"/files/*", 1}, {"/a/b", 1}, {"/a/{id}", 1}}));
+}
+
+TEST_F(RequestMetricsTest, AThresholdIsABound) {
+  Options options;
+  options.slow.ns[0] = 300'000'000;
+  RequestMetrics metrics(services_, peers_, options);
+  metrics.Add(Request(probe::Role::kServer, "/", 200, 300'000'000), web_, {});
+  metrics.Add(Request(probe::Role::kServer, "/", 200, 300'000'001), web_, {});
+  const Snapshot snapshot = Collect(metrics);
+  for (const Bucket& bucket : snapshot.at(0).points.at(0).buckets) {
+    EXPECT_EQ(bucket.cumulative, bucket.upper_bound < 0.3 ? 0U : bucket.upper_bound > 0.3 ? 2U : 1U);
+  }
+  EXPECT_EQ(snapshot.at(0).points.at(0).buckets.size(), kRequestBoundsNs.size() + 2);
+}
+
 TEST_F(RequestMetricsTest, RoutesOverTheBudgetAreOneAndNothingIsLost) {
   for (int i = 0; i < 300; ++i) {
     const std::string path = std::string("/r") + static_cast<char>('a' + i % 26) + static_cast<char>('a' + i / 26);
@@ -253,7 +286,7 @@ TEST_F(RequestMetricsTest, RoutesOverTheBudgetAreOneAndNothingIsLost) {
 }
 
 TEST_F(RequestMetricsTest, ServersOverTheBudgetAreOneAndErrorsStayExact) {
-  RequestMetrics metrics(services_, peers_, {.family_max = 1'000, .service_max = 20});
+  RequestMetrics metrics(services_, peers_, {.limits = {.family_max = 1'000, .service_max = 20}});
   for (int i = 0; i < 200; ++i) {
     const std::string address = "10.0.0." + std::to_string(i);
     metrics.Add(Sent("/", 200), web_, At(address.c_str(), 80));
@@ -270,7 +303,7 @@ TEST_F(RequestMetricsTest, ServersOverTheBudgetAreOneAndErrorsStayExact) {
 }
 
 TEST_F(RequestMetricsTest, ManyServicesFallBackToTotalsWithErrorsApart) {
-  RequestMetrics metrics(services_, peers_, {.family_max = 10, .service_max = 5});
+  RequestMetrics metrics(services_, peers_, {.limits = {.family_max = 10, .service_max = 5}});
   constexpr std::uint32_t kServices = 1'500;
   for (std::uint32_t i = 0; i < kServices; ++i) {
     identity::Service service;

@@ -43,7 +43,8 @@ def check_families(values):
     service = (("service_name", AWKWARD), ("service_namespace", "bad\ufffd utf-8"))
     by_name = {}
     for (name, labels), value in values.items():
-        assert not labels or name.startswith("wiregauge_series") or set(service) <= set(labels), (name, labels)
+        of_itself = name.startswith(("wiregauge_series", "wiregauge_slow"))
+        assert not labels or of_itself or set(service) <= set(labels), (name, labels)
         by_name[name] = by_name.get(name, 0) + value
     assert by_name["http_server_request_duration_seconds_count"] == 4, by_name
     assert by_name["http_client_request_duration_seconds_count"] == 4, by_name

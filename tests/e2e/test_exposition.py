@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""What Prometheus 2.42 makes of the exposition: it scrapes native histograms and exemplars, and its answers are what was
+sent."""
+import contextlib
+import http.client
+import json
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
+import netns_pair  # noqa: E402
+from harness import Wiregauge, wait_until  # noqa: E402
+from prometheus import Prometheus  # noqa: E402
+
+CONFIG = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+- job_name: wiregauge
+  static_configs: [{{targets: ["{wiregauge}"]}}]
+"""
+# A server that answers GET /N after N milliseconds, in the test's cgroup, and says where it listens.
+SERVER = """
+import http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        time.sleep(float(self.path.rsplit("/", 1)[1]) / 1000)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+FAMILY = "http_server_request_duration_seconds"
+DELAYS_MS = [2] * 60 + [20] * 30 + [200] * 10
+TRACES = {20: "4bf92f3577b34da6a3ce929d0e0e4736", 200: "0af7651916cd43dd8448eb211c80319c"}
+SPANS = {20: "00f067aa0ba902b7", 200: "b7ad6b7169203331"}
+NOT_SAMPLED = "11111111111111111111111111111111"
+SERVER_SLACK_S = 0.05  # what a busy machine may add to a sleep
+SCHEMA_WIDTH = 2 ** (1 / 8)  # of a bucket
+
+
+def traceparent(number, delay_ms):
+    """The last request of a delay carries its trace; another one a trace that nobody keeps."""
+    if number == DELAYS_MS.index(delay_ms):
+        return f"00-{NOT_SAMPLED}-{'2' * 16}-00"
+    last = number == len(DELAYS_MS) - 1 - DELAYS_MS[::-1].index(delay_ms)
+    return f"00-{TRACES[delay_ms]}-{SPANS[delay_ms]}-01" if last and delay_ms in TRACES else None
+
+
+class Scraped(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        folder = cls.stack.enter_context(tempfile.TemporaryDirectory())
+        cgroup = cls.stack.enter_context(netns_pair.Cgroup())
+        cls.wiregauge = cls.stack.enter_context(Wiregauge(f"--exporter.cgroup={cgroup.path}", exporter=True))
+        cls.begin = time.time()
+        cls.send(cgroup)
+        cls.prometheus = cls.stack.enter_context(Prometheus(
+            folder, "native", CONFIG.format(wiregauge=cls.wiregauge.address),
+            ["--enable-feature=native-histograms,exemplar-storage"]))
+        cls.classic = cls.stack.enter_context(Prometheus(
+            folder, "classic", CONFIG.format(wiregauge=cls.wiregauge.address), ["--enable-feature=exemplar-storage"]))
+        for prometheus in (cls.prometheus, cls.classic):
+            wait_until(lambda p=prometheus: p.query("up == 1 and scrape_samples_scraped > 0", time.time()), "a scrape")
+        cls.now = time.time()
+
+    @classmethod
+    def send(cls, cgroup):
+        """Runs the server and the requests in the cgroup; durations as the client saw them."""
+        server = cls.stack.enter_context(cgroup_process(cgroup, [sys.executable, "-c", SERVER]))
+        port = int(server.stdout.readline())
+        cls.client_seconds = []
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        for number, delay_ms in enumerate(DELAYS_MS):
+            trace = traceparent(number, delay_ms)
+            begin = time.monotonic()
+            connection.request("GET", f"/wait/{delay_ms}", headers={"traceparent": trace} if trace else {})
+            answer = connection.getresponse()
+            answer.read()
+            cls.client_seconds.append(time.monotonic() - begin)
+            assert answer.status == 200
+        connection.close()
+        wait_until(lambda: cls.wiregauge.metrics().sum(f"{FAMILY}_count") == len(DELAYS_MS), "all requests are counted")
+
+    def value(self, promql, prometheus=None):
+        found = (prometheus or self.prometheus).query(promql, self.now)
+        self.assertEqual(len(found), 1, f"{promql}: {found}")
+        return float(next(iter(found.values()))[1])
+
+    def test_counts_and_sums_of_the_native_histogram_are_exact(self):
+        self.assertEqual(self.value(f"histogram_count(sum({FAMILY}))"), len(DELAYS_MS))
+        text = self.wiregauge.metrics()
+        self.assertEqual(text.sum(f"{FAMILY}_count"), len(DELAYS_MS))
+        self.assertAlmostEqual(self.value(f"histogram_sum(sum({FAMILY}))"), text.sum(f"{FAMILY}_sum"), places=9)
+        self.assertLess(self.value(f"histogram_sum(sum({FAMILY}))"), sum(self.client_seconds))
+        # By its bounds: a part of the observations that lies between two delays is exactly those that were sent.
+        for low, high, delay_ms in ((0.0019, 0.0199, 2), (0.0199, 0.199, 20), (0.199, 10, 200)):
+            slow = sum(seconds > DELAYS_MS_NEXT.get(delay_ms, 10) for seconds in self.client_seconds)
+            if slow:  # the machine was so busy that an answer took as long as the next delay
+                continue
+            part = self.value(f"histogram_fraction({low}, {high}, sum({FAMILY}))")
+            self.assertAlmostEqual(part, DELAYS_MS.count(delay_ms) / len(DELAYS_MS), delta=0.005)
+
+    def test_quantiles_are_those_of_the_client(self):
+        for quantile in (0.3, 0.5, 0.75, 0.95, 0.99):
+            told = self.value(f"histogram_quantile({quantile}, sum({FAMILY}))")
+            ordered = sorted(self.client_seconds)
+            seen = ordered[int(quantile * len(ordered))]
+            least = sorted(DELAYS_MS)[int(quantile * len(DELAYS_MS)) - 1] / 1000
+            self.assertGreaterEqual(told, least / SCHEMA_WIDTH, quantile)
+            self.assertLessEqual(told, seen * SCHEMA_WIDTH, quantile)
+
+    def test_without_the_feature_the_classic_buckets_are_there(self):
+        self.assertEqual(self.value(f"sum({FAMILY}_count)", self.classic), len(DELAYS_MS))
+        self.assertEqual(self.value(f'sum({FAMILY}_bucket{{le="+Inf"}})', self.classic), len(DELAYS_MS))
+        self.assertEqual(self.classic.query(f"histogram_count({FAMILY})", self.now), {})
+
+    def test_exemplars_are_the_traces_that_were_sent(self):
+        for prometheus, name in ((self.prometheus, FAMILY), (self.classic, f"{FAMILY}_bucket")):
+            def exemplars(prometheus=prometheus, name=name):
+                data = prometheus.api("query_exemplars", query=name, start=self.begin - 60, end=time.time() + 60)
+                return [(e["labels"], float(e["value"]), float(e["timestamp"]))
+                        for series in data for e in series["exemplars"]]
+            found = wait_until(exemplars, "exemplars are stored")
+            sent = {(TRACES[d], SPANS[d]): d for d in TRACES}
+            traces = {(labels["trace_id"], labels["span_id"]) for labels, _, _ in found}
+            self.assertLessEqual(traces, set(sent), name)
+            if prometheus is self.classic:  # 2.42 takes one of them a scrape from a native histogram's buckets
+                self.assertEqual(traces, set(sent))
+            for labels, value, timestamp in found:
+                delay_s = sent[labels["trace_id"], labels["span_id"]] / 1000
+                self.assertGreaterEqual(value, delay_s)
+                self.assertLessEqual(value, max(self.client_seconds))
+                self.assertGreater(timestamp, self.begin - 1)
+                self.assertLess(timestamp, self.now + 1)
+
+    def test_the_page_of_each_format(self):
+        """Exemplars are in OpenMetrics and in no text; protobuf is answered when asked for, with and without gzip."""
+        text = self.wiregauge.get("/metrics", {"Accept": "text/plain"}).text
+        self.assertNotIn("trace_id", text)
+        page = self.wiregauge.get("/metrics", {"Accept": "application/openmetrics-text"}).text
+        lines = re.findall(FAMILY + r'_bucket\{.*le="([^"]+)"\} \d+ # \{span_id="(\w+)",trace_id="(\w+)"\} (\S+) (\S+)', page)
+        self.assertEqual({(trace, span) for _, span, trace, _, _ in lines}, {(TRACES[d], SPANS[d]) for d in TRACES})
+        for bound, _, _, value, _ in lines:
+            self.assertLessEqual(float(value), float(bound))
+        self.assertNotIn(NOT_SAMPLED, page)
+        wanted = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+        plain = self.wiregauge.get("/metrics", {"Accept": wanted})
+        self.assertEqual(plain.headers["Content-Type"], wanted.replace(";", "; "))
+        self.assertIn(FAMILY.encode(), plain.body)
+        packed = self.wiregauge.get("/metrics", {"Accept": wanted, "Accept-Encoding": "gzip"})
+        self.assertEqual(packed.headers["Content-Encoding"], "gzip")
+        self.assertLess(len(packed.body), len(plain.body) / 2)
+
+
+# The delay that a slow answer would be taken for, in seconds.
+DELAYS_MS_NEXT = {2: 0.0199, 20: 0.199}
+
+
+@contextlib.contextmanager
+def cgroup_process(cgroup, command):
+    import subprocess
+    process = subprocess.Popen(cgroup.wrap(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    reason = netns_pair.cannot_run()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    netns_pair.sweep()
+    unittest.main()
