@@ -61,7 +61,7 @@ void CollectPrograms(const std::vector<probe::ProgramReport>& programs, aggregat
 
 Exporter::Exporter(const Options& options, std::string cgroup_mount)
     : pipeline_(
-          options.match, {.proc = "/proc", .cgroup = std::move(cgroup_mount)},
+          options.match, options.aggregate, {.proc = "/proc", .cgroup = std::move(cgroup_mount)},
           [this](probe::OwnerId owner) { return probe_->Owner(owner); },
           [this](probe::ConnectionId id, const probe::Capture& capture) { probe_->SetCapture(id, capture); }) {}
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "exporter/aggregate/options.h"
 #include "exporter/aggregate/snapshot.h"
 #include "exporter/pipeline.h"
 #include "exporter/probe/probe.h"
@@ -21,6 +22,7 @@ namespace wiregauge::exporter {
 struct Options {
   std::vector<std::string> cgroups;  // empty: the whole host
   match::Options match;
+  aggregate::Options aggregate;
   std::uint32_t ring_bytes = 4U << 20;  // this and the following: see probe::Options
   std::uint32_t capture_burst_bytes = 64U << 10;
   bool run_time_statistics = false;

@@ -56,13 +56,13 @@ class Pipeline::RequestSink final : public match::Sink {
   const Connection& connection_;
 };
 
-Pipeline::Pipeline(const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
-                   CaptureSetter set_capture)
+Pipeline::Pipeline(const match::Options& options, const aggregate::Options& aggregation,
+                   identity::Identity::Roots roots, OwnerLookup lookup, CaptureSetter set_capture)
     : options_(options),
       lookup_(std::move(lookup)),
       set_capture_(std::move(set_capture)),
       identity_(std::move(roots)),
-      aggregator_(identity_.services(), peers_) {}
+      aggregator_(identity_.services(), peers_, aggregation) {}
 
 Pipeline::~Pipeline() = default;
 

@@ -53,8 +53,8 @@ class Pipeline {
   using CaptureSetter = std::function<void(probe::ConnectionId, const probe::Capture&)>;
 
   Pipeline(
-      const match::Options& options, identity::Identity::Roots roots, OwnerLookup lookup,
-      CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
+      const match::Options& options, const aggregate::Options& aggregation, identity::Identity::Roots roots,
+      OwnerLookup lookup, CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
