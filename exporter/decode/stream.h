@@ -49,6 +49,8 @@ class Stream {
   // Delivers everything that waits, the holes as gaps.
   void GiveUpHoles(StreamSink& sink);
 
+  // Sequence number of the next byte to tell.
+  [[nodiscard]] std::uint32_t next_seq() const { return next_; }
   [[nodiscard]] bool waiting() const { return held_ != nullptr; }
   // When the oldest hole was first seen. Only when waiting().
   [[nodiscard]] std::uint64_t waiting_since_ns() const;

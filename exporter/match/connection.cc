@@ -105,7 +105,7 @@ void Connection::OnData(const probe::DataRecord& record, Sink& sink) {
       return;
     }
     conversation_->OnData(record, sink);
-    if (conversation_->state() != Conversation::State::kConfirmed) AfterConversation(sink);
+    if (conversation_->state() != Conversation::State::kConfirmed) AfterConversation(&record, sink);
     return;
   }
   OnOpeningData(record, sink);
@@ -138,7 +138,7 @@ void Connection::OnOpeningData(const probe::DataRecord& record, Sink& sink) {
     Keep(record);
     opening.Extend(record);
     conversation_->OnData(record, sink);
-    AfterConversation(sink);
+    AfterConversation(&record, sink);
     return;
   }
   opening.Extend(record);
@@ -213,17 +213,18 @@ bool Connection::Try(std::size_t protocol, Role role, const probe::DataRecord* l
     if (latest != nullptr) Keep(*latest);
     return true;
   }
-  AfterConversation(sink);
+  AfterConversation(latest, sink);
   return true;
 }
 
-// Acts on what the conversation has found out.
-void Connection::AfterConversation(Sink& sink) {
+// Acts on what the conversation has found out from the records up to `latest`.
+void Connection::AfterConversation(const probe::DataRecord* latest, Sink& sink) {
   using State = Conversation::State;
   switch (conversation_->state()) {
     case State::kUndecided: return;
     case State::kConfirmed:
     case State::kFinished:
+      if (conversation_->state() == State::kFinished) TakeOver(latest, sink);
       if (opening_) budget_.Give(opening_->kept_bytes);
       opening_.reset();
       capture_ = conversation_->state() == State::kFinished ? Capture::kUseless : Capture::kWanted;
@@ -255,6 +256,27 @@ void Connection::AfterConversation(Sink& sink) {
   opening_ = std::make_unique<Opening>(open);
   capture_ = Capture::kUndecided;
   if (++refutations_ >= kRefutedMax) GiveUp(Unparsed::kUnknownProtocol);
+}
+
+// Hands the connection over if that is what finished the conversation. Records that hold both are played again: the
+// next one begins at a sequence number, and what is before it is old to it.
+void Connection::TakeOver(const probe::DataRecord* latest, Sink& sink) {
+  const auto http2 = FindProtocol("http2");
+  if (!http2 || (options_.protocols_off >> *http2 & 1) != 0) return;
+  const std::unique_ptr<match::UpgradeToHttp2> upgrade = conversation_->TakeUpgrade();
+  if (!upgrade) return;
+  TakeFromConversation();
+  probe::OpenRecord open;
+  open.connection = id_;
+  open.role = upgrade->request.role;
+  open.sent_seq = upgrade->sent_seq;
+  open.received_seq = upgrade->received_seq;
+  conversation_ = MakeUpgraded(open, options_, budget_, upgrade->request);
+  protocol_ = static_cast<std::uint8_t>(*http2);
+  if (opening_) {
+    for (const Opening::Kept& kept : opening_->kept) conversation_->OnData(Opening::View(kept), sink);
+  }
+  if (latest != nullptr) conversation_->OnData(*latest, sink);
 }
 
 void Connection::GiveUp(Unparsed reason) {
@@ -289,7 +311,7 @@ void Connection::OnClose(const probe::CloseRecord& record, Sink& sink) {
 void Connection::OnTick(std::uint64_t now_ns, Sink& sink) {
   if (!conversation_) return;
   conversation_->OnTick(now_ns, sink);
-  if (conversation_->state() != Conversation::State::kConfirmed) AfterConversation(sink);
+  if (conversation_->state() != Conversation::State::kConfirmed) AfterConversation(nullptr, sink);
 }
 
 std::optional<std::uint64_t> Connection::NextDeadline() const {

@@ -59,7 +59,8 @@ class Connection {
   // Tries the protocols that fit until one does not refute itself. False when none fits.
   bool Choose(const probe::DataRecord* latest, Sink& sink);
   bool Try(std::size_t protocol, probe::Role role, const probe::DataRecord* latest, Sink& sink);
-  void AfterConversation(Sink& sink);
+  void AfterConversation(const probe::DataRecord* latest, Sink& sink);
+  void TakeOver(const probe::DataRecord* latest, Sink& sink);
   void GiveUp(decode::Unparsed reason);
   void CountUnparsed(decode::Unparsed reason, std::uint64_t bytes);
   void TakeFromConversation();

@@ -31,8 +31,8 @@ class Kept final : public Sink {
 // Plays segments; the tap is the server's.
 class Play {
  public:
-  explicit Play(Role role = Role::kServer, bool mid_stream = false)
-      : connection_(Open(role, mid_stream), options_, budget_) {}
+  explicit Play(Role role = Role::kServer, bool mid_stream = false, std::uint32_t protocols_off = 0)
+      : options_{.protocols_off = protocols_off}, connection_(Open(role, mid_stream), options_, budget_) {}
   ~Play() { EXPECT_LE(Sum(), bytes_); }
 
   void Received(std::string_view bytes) { Segment(Direction::kReceived, bytes); }
@@ -187,6 +187,54 @@ TEST(Connection, AProtocolThatIsOffIsNotDecoded) {
   record.length = static_cast<std::uint32_t>(kRequest.size());
   connection.OnData(record, sink);
   EXPECT_NE(connection.protocol(), "http");
+}
+
+// RFC 7540 section 3.2. The server says 101 and goes on as HTTP/2 at once.
+const std::string kUpgradeRequest =
+    "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n\r\n";
+const std::string kUpgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+const std::string kSettings("\0\0\0\4\0\0\0\0\0", 9);
+const std::string kHeaders200("\0\0\1\1\4\0\0\0\1\x88", 10);
+const std::string kEndOfStream1("\0\0\2\0\1\0\0\0\1hi", 11);
+
+TEST(Connection, AnUpgradeToHttp2IsOneRequest) {
+  for (const std::size_t cut : {std::size_t{0}, std::size_t{5}, kUpgradeAnswer.size(), kUpgradeAnswer.size() + 3}) {
+    Play play;
+    play.Received(kUpgradeRequest);
+    const std::string answer = kUpgradeAnswer + kSettings + kHeaders200;
+    if (cut > 0) play.Sent(answer.substr(0, cut));
+    play.Sent(answer.substr(cut));
+    EXPECT_EQ(play.told(), (std::vector<std::string>{}));
+    EXPECT_EQ(play.connection().protocol(), "http2");
+    EXPECT_EQ(play.connection().capture(), Connection::Capture::kWhole);
+    play.Received("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + kSettings);
+    play.Sent(kEndOfStream1);
+    EXPECT_EQ(play.told(), (std::vector<std::string>{"GET /up 200 server"}));
+    play.ExpectAllCounted();
+    for (std::size_t i = 0; i < decode::kUnparsedReasons; ++i) {
+      EXPECT_EQ(play.Unparsed(static_cast<decode::Unparsed>(i)), 0u) << i;
+    }
+    play.Close();
+    EXPECT_EQ(play.told().size(), 1u);
+  }
+}
+
+TEST(Connection, AnUpgradeToSomethingElseIsTheEndOfHttp) {
+  Play play;
+  play.Received("GET /chat HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  play.Sent("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello");
+  EXPECT_EQ(play.told(), (std::vector<std::string>{"GET /chat 101 server"}));
+  EXPECT_EQ(play.connection().capture(), Connection::Capture::kUseless);
+  EXPECT_EQ(play.Unparsed(Unparsed::kUpgraded), 7u);
+}
+
+TEST(Connection, AnUpgradeToHttp2ThatIsOffIsTheEndOfHttp) {
+  Play play(Role::kServer, false, 1u << *FindProtocol("http2"));
+  play.Received(kUpgradeRequest);
+  play.Sent(kUpgradeAnswer + kSettings);
+  EXPECT_EQ(play.Unparsed(Unparsed::kUpgraded), kSettings.size());
+  play.Close();
+  EXPECT_EQ(play.told(), (std::vector<std::string>{"GET /up 101 server"}));
 }
 
 TEST(Protocols, HaveNames) {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "exporter/decode/budget.h"
 #include "exporter/match/sink.h"
+#include "exporter/match/upgrade.h"
 #include "exporter/probe/record.h"
 
 namespace wiregauge::match {
@@ -36,6 +38,11 @@ class Conversation {
   [[nodiscard]] virtual std::uint64_t pending_bytes() const = 0;
 
   [[nodiscard]] virtual State state() const = 0;
+
+  // Only in kFinished, right after the call that led to it. Not null: the connection goes on as HTTP/2, and the caller
+  // sees to it: the request is not told here, and the bytes from there on are not counted here.
+  virtual std::unique_ptr<UpgradeToHttp2> TakeUpgrade() { return nullptr; }
+
   // A burst of this connection can hold the beginnings of many messages, so heads and tails of segments are not enough.
   [[nodiscard]] bool wants_every_byte() const { return wants_every_byte_; }
 

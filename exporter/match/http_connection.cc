@@ -27,6 +27,12 @@ std::optional<std::uint32_t> FirstSeq(const probe::OpenRecord& open, std::uint32
 
 }  // namespace
 
+struct HttpConnection::KeptUpgrade {
+  std::unique_ptr<UpgradeToHttp2> upgrade;
+  std::uint32_t sent_bytes = 0;  // of what follows, told so far
+  std::uint32_t received_bytes = 0;
+};
+
 // One direction during one call: joins stream, decoder and connection. Lives on the stack, so that an idle connection
 // needs no room for it.
 class HttpConnection::Half final : public decode::StreamSink, public decode::http1::Handler {
@@ -68,6 +74,9 @@ class HttpConnection::Half final : public decode::StreamSink, public decode::htt
   void OnSwitch(Unparsed reason) override { connection_.StopDecoding(reason, sink_); }
   void OnUnparsed(Unparsed reason, std::uint64_t bytes) override {
     connection_.Losses().unparsed_bytes[static_cast<std::size_t>(reason)] += bytes;
+    if (!connection_.upgrade_) return;
+    KeptUpgrade& kept = *connection_.upgrade_;
+    (direction_ == Direction::kSent ? kept.sent_bytes : kept.received_bytes) += static_cast<std::uint32_t>(bytes);
   }
 
  private:
@@ -283,6 +292,7 @@ void HttpConnection::DropAll() {
 
 void HttpConnection::OnAnswerEnd(Direction direction, Sink& sink) {
   if (informational_) return;
+  if (decoder(direction).upgrades_to_http2()) return KeepUpgrade(last_ns(direction));  // OnSwitch follows
   if (answering_) {
     answering_ = false;
     const Entry& entry = outstanding_.front();
@@ -303,6 +313,32 @@ void HttpConnection::StopDecoding(Unparsed reason, Sink& sink) {
   }
   DropAll();
   outstanding_.Release();
+}
+
+// The request is not answered yet: that happens on stream 1.
+void HttpConnection::KeepUpgrade(std::uint64_t end_ns) {
+  auto upgrade = std::make_unique<UpgradeToHttp2>();
+  upgrade->request.role = role_;
+  if (answering_ && !outstanding_.front().expired) {
+    upgrade->request = RequestOf(outstanding_.front(), NoAnswer::kNone, end_ns);
+    upgrade->path = upgrade->request.path;
+    upgrade->request.path = upgrade->path;
+    if (upgrade->request.trace != nullptr) upgrade->request.trace = &upgrade->trace.emplace(*upgrade->request.trace);
+  } else {
+    upgrade->request.method = {};
+  }
+  if (answering_) outstanding_.PopFront();
+  answering_ = request_open_ = false;
+  upgrade_ = std::make_unique<KeptUpgrade>(KeptUpgrade{std::move(upgrade)});
+}
+
+std::unique_ptr<UpgradeToHttp2> HttpConnection::TakeUpgrade() {
+  if (!upgrade_) return nullptr;
+  const auto kept = std::move(upgrade_);
+  kept->upgrade->sent_seq = sent_.next_seq() - kept->sent_bytes;
+  kept->upgrade->received_seq = received_.next_seq() - kept->received_bytes;
+  Losses().unparsed_bytes[static_cast<std::size_t>(Unparsed::kUpgraded)] -= kept->sent_bytes + kept->received_bytes;
+  return std::move(kept->upgrade);
 }
 
 void HttpConnection::OnClose(const probe::CloseRecord& record, Sink& sink) {
@@ -330,9 +366,11 @@ void HttpConnection::OnClose(const probe::CloseRecord& record, Sink& sink) {
   request_open_ = false;
   received_decoder_.OnClose(received);
   sent_decoder_.OnClose(sent);
+  if (upgrade_ && !upgrade_->upgrade->request.method.empty()) sink.OnRequest(upgrade_->upgrade->request);
+  upgrade_.reset();
 }
 
-void HttpConnection::Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns, Sink& sink) {
+HttpRequest HttpConnection::RequestOf(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns) const {
   // A reset or a close can cut off an answer that has begun: then its status is known.
   const bool cut_off = answering_ && &entry == &outstanding_.front();
   const bool answer_seen = no_answer == NoAnswer::kNone || cut_off;
@@ -348,7 +386,11 @@ void HttpConnection::Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t 
   request.trace = entry.trace();
   request.start_ns = entry.start_ns;
   request.end_ns = std::max(end_ns, entry.start_ns);
-  sink.OnRequest(request);
+  return request;
+}
+
+void HttpConnection::Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns, Sink& sink) {
+  sink.OnRequest(RequestOf(entry, no_answer, end_ns));
 }
 
 ConnectionCounts& HttpConnection::Losses() {

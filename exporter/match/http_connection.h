@@ -31,11 +31,13 @@ class HttpConnection final : public Conversation {
   ConnectionCounts TakeCounts() override;
   [[nodiscard]] std::uint64_t pending_bytes() const override;
   [[nodiscard]] State state() const override { return state_; }
+  std::unique_ptr<UpgradeToHttp2> TakeUpgrade() override;
 
   [[nodiscard]] probe::Role role() const { return role_; }
 
  private:
   class Half;
+  struct KeptUpgrade;
   using Entry = Outstanding::Entry;
 
   void OnRequestLine(probe::Direction direction, const decode::http1::RequestLine& line, std::uint64_t first_byte_ns,
@@ -54,6 +56,8 @@ class HttpConnection final : public Conversation {
   void DropAll();
   void Expire(std::uint64_t now_ns, Sink& sink);
   bool FrontIsOpen() const;
+  void KeepUpgrade(std::uint64_t end_ns);
+  HttpRequest RequestOf(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns) const;
   void Tell(const Entry& entry, NoAnswer no_answer, std::uint64_t end_ns, Sink& sink);
   ConnectionCounts& Losses();
 
@@ -84,6 +88,7 @@ class HttpConnection final : public Conversation {
   std::uint64_t received_last_ns_ = 0;  // time of the latest byte
   std::uint64_t sent_last_ns_ = 0;
   std::unique_ptr<ConnectionCounts> losses_;  // null while there are none: most connections never need it
+  std::unique_ptr<KeptUpgrade> upgrade_;      // null unless the connection goes on as HTTP/2
   // While suspended: requests seen or known to be lost whose answers are still to come, at least.
   std::uint32_t answers_owed_ = 0;
   std::uint16_t status_ = 0;  // of the answer that began last

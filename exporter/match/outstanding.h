@@ -57,6 +57,7 @@ class Outstanding {
   void AddTrace(const decode::Trace& trace);
   // Only when not empty. References are valid until the next Push, AddTrace, Pop or Clear.
   [[nodiscard]] Entry& front() { return At(head_); }
+  [[nodiscard]] const Entry& front() const { return const_cast<Outstanding*>(this)->front(); }
   [[nodiscard]] Entry& back() { return At(last_); }
   void PopFront();
   void Clear();

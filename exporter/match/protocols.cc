@@ -34,6 +34,11 @@ static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for
 
 std::span<const Protocol> Protocols() { return kProtocols; }
 
+std::unique_ptr<Conversation> MakeUpgraded(const probe::OpenRecord& open, const Options& options,
+                                           decode::MemoryBudget& budget, const HttpRequest& upgraded) {
+  return std::make_unique<http2::Conversation>(open, options, budget, upgraded);
+}
+
 std::optional<std::size_t> FindProtocol(std::string_view name) {
   for (std::size_t i = 0; i < std::size(kProtocols); ++i) {
     if (kProtocols[i].name == name) return i;

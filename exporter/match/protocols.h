@@ -23,6 +23,10 @@ struct Protocol {
 // Specific ones first: of those that may fit, and none surely does, the first is tried. Valid for the whole run.
 std::span<const Protocol> Protocols();
 
+// The conversation of a connection that goes on as HTTP/2: `open` begins there. `upgraded` is used during the call.
+std::unique_ptr<Conversation> MakeUpgraded(const probe::OpenRecord& open, const Options& options,
+                                           decode::MemoryBudget& budget, const HttpRequest& upgraded);
+
 // The index in Protocols() of that name.
 std::optional<std::size_t> FindProtocol(std::string_view name);
 

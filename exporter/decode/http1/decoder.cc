@@ -101,7 +101,8 @@ std::size_t Decoder::SkipEmptyLines(std::string_view run, std::uint64_t time_ns)
 std::size_t Decoder::StepHead(std::string_view run, Handler& handler) {
   std::size_t used = 0;
   while (state_ <= State::kHeader && state_ != State::kStart && used < run.size()) {
-    if (state_ == State::kHeader && partial_ == nullptr && !searched_) used += SkimFields(run.substr(used));
+    const bool may_skim = partial_ == nullptr && !searched_ && status_ != 101;
+    if (state_ == State::kHeader && may_skim) used += SkimFields(run.substr(used));
     if (used == run.size()) break;
     const std::string_view rest = run.substr(used);
     const void* found = std::memchr(rest.data(), '\n', rest.size());

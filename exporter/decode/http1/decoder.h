@@ -76,6 +76,8 @@ class Decoder {
   [[nodiscard]] bool in_head() const { return state_ == State::kHeader; }
   [[nodiscard]] bool in_lost_message() const { return state_ == State::kLost; }
   [[nodiscard]] bool in_body_until_close() const { return state_ == State::kUntilClose; }
+  // The answer that ended last hands the connection over to HTTP/2 (RFC 7540 section 3.2).
+  [[nodiscard]] bool upgrades_to_http2() const { return status_ == 101 && framing_.h2c; }
   // No message has begun that is not ended.
   [[nodiscard]] bool between_messages() const {
     return state_ == State::kStart || state_ == State::kStartLine || state_ == State::kResync;

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kVersionPrefix = "HTTP/1.";
 constexpr std::string_view kContentLength = "content-length";
 constexpr std::string_view kTransferEncoding = "transfer-encoding";
+constexpr std::string_view kUpgrade = "upgrade";
 
 constexpr std::array<bool, 256> MakeTokenTable() {
   std::array<bool, 256> table{};
@@ -241,6 +242,7 @@ void ReadFieldLine(const Line& line, Framing& framing) {
   framing.last_field = named(kContentLength)      ? Framing::Field::kContentLength
                        : named(kTransferEncoding) ? Framing::Field::kTransferEncoding
                                                   : Framing::Field::kOther;
+  if (named(kUpgrade)) framing.h2c = EqualsIgnoringCase(TrimBlanks(text.substr(kUpgrade.size() + 1)), "h2c");
   if (framing.last_field == Framing::Field::kOther) return;
   ReadFieldValue(line, text.substr(text.find(':') + 1), framing);
 }

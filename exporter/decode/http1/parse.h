@@ -45,6 +45,7 @@ struct Framing {
   bool has_content_length = false;
   bool has_transfer_encoding = false;
   bool chunked = false;    // the last transfer coding is "chunked"
+  bool h2c = false;        // an Upgrade field names HTTP/2
   bool ambiguous = false;  // contradicting or unreadable lengths: RFC 9112 section 6.3 forbids to guess
 
   enum class Field : std::uint8_t { kOther, kContentLength, kTransferEncoding };

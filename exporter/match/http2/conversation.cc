@@ -97,6 +97,7 @@ Conversation::Conversation(const probe::OpenRecord& open, const Options& options
     : Conversation(open, options, budget) {
   OnHttp2();
   highest_ = first_ = 1;
+  if (upgraded.method.empty()) return;  // it was not seen, and is counted where it was lost
   auto path = decode::http2::TextRef::Make(upgraded.path, upgraded.path_cut);
   Stream* stream = streams_.Add(1, std::move(path));
   if (stream == nullptr) {

@@ -16,7 +16,8 @@ namespace wiregauge::match::http2 {
 class Conversation final : public StreamConversation {
  public:
   Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
-  // After an upgrade from HTTP/1.1: `open` begins behind it, and the request that asked for it is stream 1.
+  // After an upgrade from HTTP/1.1: `open` begins behind it, and the request that asked for it is stream 1
+  // (an empty method: it was not seen).
   Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget,
                const HttpRequest& upgraded);
   ~Conversation() override;
