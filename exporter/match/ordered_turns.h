@@ -39,6 +39,7 @@ class OrderedTurns : public OrderedPairs<Request> {
   // The framing of the requests is lost. `open`: the request that had begun, with its first and its latest byte; null
   // when that is not known. Of a client that was not seen pipelining it is one request, whose answer is its own.
   void OnRequestsLost(const Entry* open, std::uint64_t last_byte_ns, ConnectionCounts& counts) {
+    if (joining_ && joined_requests_ == 0) return;
     joining_ = false;
     if (open != nullptr && !pipelines_ && Pairs::empty() && !Pairs::suspended()) {
       Pairs::OnRequest(*open, counts);
@@ -53,6 +54,7 @@ class OrderedTurns : public OrderedPairs<Request> {
   // The framing of the answers is lost. `open`: one had begun. When it is the only one, it ends when the client goes on
   // or the server has been silent.
   void OnAnswersLost(bool open, ConnectionCounts& counts) {
+    if (joining_ && joined_requests_ == 0) return;  // what went before is not known anyway
     joining_ = false;
     if (end_lost_) return;
     if (open && !pipelines_ && Pairs::size() == 1) {

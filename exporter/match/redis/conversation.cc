@@ -21,9 +21,9 @@ bool Subscribes(PubSub kind) {
 }  // namespace
 
 // One direction during one call.
-class RedisConversation::Requests final : public decode::redis::RequestHandler {
+class Conversation::Requests final : public decode::redis::RequestHandler {
  public:
-  Requests(RedisConversation& conversation, Sink& sink) : conversation_(conversation), sink_(sink) {}
+  Requests(Conversation& conversation, Sink& sink) : conversation_(conversation), sink_(sink) {}
 
   void OnRequest(const Request& request, std::uint64_t first_byte_ns) override {
     conversation_.OnRequest(request, first_byte_ns, sink_);
@@ -35,13 +35,13 @@ class RedisConversation::Requests final : public decode::redis::RequestHandler {
   void OnUnparsed(decode::Unparsed reason, std::uint64_t bytes) override { conversation_.Unparsed(reason, bytes); }
 
  private:
-  RedisConversation& conversation_;
+  Conversation& conversation_;
   Sink& sink_;
 };
 
-class RedisConversation::Answers final : public decode::redis::AnswerHandler {
+class Conversation::Answers final : public decode::redis::AnswerHandler {
  public:
-  Answers(RedisConversation& conversation, Sink& sink) : conversation_(conversation), sink_(sink) {}
+  Answers(Conversation& conversation, Sink& sink) : conversation_(conversation), sink_(sink) {}
 
   void OnAnswer(const Answer& answer) override { conversation_.OnAnswer(answer, sink_); }
   void OnLost(bool open) override { conversation_.pairs_.OnAnswersLost(open, conversation_.Losses()); }
@@ -49,18 +49,17 @@ class RedisConversation::Answers final : public decode::redis::AnswerHandler {
   void OnUnparsed(decode::Unparsed reason, std::uint64_t bytes) override { conversation_.Unparsed(reason, bytes); }
 
  private:
-  RedisConversation& conversation_;
+  Conversation& conversation_;
   Sink& sink_;
 };
 
-RedisConversation::RedisConversation(const probe::OpenRecord& open, const Options& options,
-                                     decode::MemoryBudget& budget)
+Conversation::Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget)
     : StreamConversation(open, options, budget),
       requests_(open.mid_stream),
       answers_(open.mid_stream),
       pairs_(budget, open.mid_stream) {}
 
-void RedisConversation::OnBytes(Side side, Bytes bytes, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnBytes(Side side, Bytes bytes, std::uint64_t time_ns, Sink& sink) {
   if (side == Side::kRequests) {
     Requests handler(*this, sink);
     requests_.OnBytes(bytes, time_ns, handler);
@@ -72,7 +71,7 @@ void RedisConversation::OnBytes(Side side, Bytes bytes, std::uint64_t time_ns, S
   }
 }
 
-void RedisConversation::OnGap(Side side, std::uint64_t length, Bytes tail, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnGap(Side side, std::uint64_t length, Bytes tail, std::uint64_t time_ns, Sink& sink) {
   if (side == Side::kRequests) {
     Requests handler(*this, sink);
     requests_.OnGap(length, tail, time_ns, handler);
@@ -84,13 +83,13 @@ void RedisConversation::OnGap(Side side, std::uint64_t length, Bytes tail, std::
   }
 }
 
-void RedisConversation::OnMalformed() {
+void Conversation::OnMalformed() {
   if (state() == State::kUndecided) SetState(State::kRefuted);
 }
 
 // --- requests
 
-void RedisConversation::OnRequest(const Request& request, std::uint64_t first_byte_ns, Sink& sink) {
+void Conversation::OnRequest(const Request& request, std::uint64_t first_byte_ns, Sink& sink) {
   if (state() == State::kRefuted) return;
   if (state() == State::kUndecided && !request.is_inline) SetState(State::kConfirmed);
   if (pairs_.end_lost()) EndLostAnswer(sink);
@@ -108,7 +107,7 @@ void RedisConversation::OnRequest(const Request& request, std::uint64_t first_by
   if (trait == Trait::kSync) LeaveForReplication();
 }
 
-bool RedisConversation::ExpectsAnswer(const Request& request) {
+bool Conversation::ExpectsAnswer(const Request& request) {
   if (InfoOf(request.command).trait == Trait::kSync) return false;
   const bool skipped = reply_skipped_;
   reply_skipped_ = false;
@@ -124,7 +123,7 @@ bool RedisConversation::ExpectsAnswer(const Request& request) {
   return !replies_off_ && !skipped;
 }
 
-RedisConversation::Pairs::Entry RedisConversation::EntryOf(const Request& request, std::uint64_t first_byte_ns) const {
+Conversation::Pairs::Entry Conversation::EntryOf(const Request& request, std::uint64_t first_byte_ns) const {
   Pairs::Entry entry;
   entry.request.command = request.command;
   entry.request.blocks_ns = in_multi_ ? 0 : request.blocks_ns;
@@ -134,7 +133,7 @@ RedisConversation::Pairs::Entry RedisConversation::EntryOf(const Request& reques
   return entry;
 }
 
-void RedisConversation::OnRequestsLost(const Request* open, std::uint64_t first_byte_ns) {
+void Conversation::OnRequestsLost(const Request* open, std::uint64_t first_byte_ns) {
   const bool known = open != nullptr && !replies_off_;
   const Pairs::Entry entry = known ? EntryOf(*open, first_byte_ns) : Pairs::Entry();
   pairs_.OnRequestsLost(known ? &entry : nullptr, last_ns(Side::kRequests), Losses());
@@ -142,7 +141,7 @@ void RedisConversation::OnRequestsLost(const Request* open, std::uint64_t first_
 
 // --- answers
 
-void RedisConversation::OnAnswer(const Answer& answer, Sink& sink) {
+void Conversation::OnAnswer(const Answer& answer, Sink& sink) {
   if (state() == State::kRefuted) return;
   if (IsPush(answer)) {
     CountSubscriptions(answer);
@@ -168,7 +167,7 @@ void RedisConversation::OnAnswer(const Answer& answer, Sink& sink) {
   if (trait == Trait::kPsync && answer.sync) LeaveForReplication();
 }
 
-bool RedisConversation::IsPush(const Answer& answer) const {
+bool Conversation::IsPush(const Answer& answer) const {
   if (answer.monitored && monitoring_) return true;
   const bool resp3 = answer.type == '>';
   if (!resp3 && answer.type != '*') return false;
@@ -186,7 +185,7 @@ bool RedisConversation::IsPush(const Answer& answer) const {
          info.trait == Trait::kQuit || info.trait == Trait::kReset;
 }
 
-void RedisConversation::CountSubscriptions(const Answer& answer) {
+void Conversation::CountSubscriptions(const Answer& answer) {
   if (answer.subscriptions < 0) return;
   const auto left = static_cast<std::uint32_t>(answer.subscriptions);
   switch (answer.pubsub) {
@@ -200,7 +199,7 @@ void RedisConversation::CountSubscriptions(const Answer& answer) {
   }
 }
 
-bool RedisConversation::IsConfirmation(const Answer& answer) {
+bool Conversation::IsConfirmation(const Answer& answer) {
   if (answer.pubsub == PubSub::kNone || pairs_.empty()) return false;
   Waiting& waiting = pairs_.front().request;
   if (InfoOf(waiting.command).pubsub != answer.pubsub) return false;
@@ -214,21 +213,21 @@ bool RedisConversation::IsConfirmation(const Answer& answer) {
 }
 
 // The client went on, or the server has been silent: what was lost ended with the last byte.
-void RedisConversation::EndLostAnswer(Sink& sink) {
+void Conversation::EndLostAnswer(Sink& sink) {
   const auto entry = pairs_.EndLostAnswer(Losses());
   if (entry) Tell(*entry, {}, NoAnswer::kNone, last_ns(Side::kAnswers), sink);
 }
 
-void RedisConversation::LeaveForReplication() {
+void Conversation::LeaveForReplication() {
   struct Counter final : decode::redis::RequestHandler, decode::redis::AnswerHandler {
-    explicit Counter(RedisConversation& the_conversation) : conversation(the_conversation) {}
+    explicit Counter(Conversation& the_conversation) : conversation(the_conversation) {}
     void OnRequest(const Request&, std::uint64_t) override {}
     void OnAnswer(const Answer&) override {}
     void OnLost(const Request*, std::uint64_t) override {}
     void OnLost(bool) override {}
     void OnMalformed() override {}
     void OnUnparsed(decode::Unparsed reason, std::uint64_t bytes) override { conversation.Unparsed(reason, bytes); }
-    RedisConversation& conversation;
+    Conversation& conversation;
   };
   Counter counter(*this);
   requests_.Stop(decode::Unparsed::kReplication, counter);
@@ -240,18 +239,18 @@ void RedisConversation::LeaveForReplication() {
 // --- deadlines and the end
 
 // Nothing for a command that may wait for ever, and for what waits behind it.
-std::optional<std::uint64_t> RedisConversation::DeadlineOf(const Pairs::Entry& entry) const {
+std::optional<std::uint64_t> Conversation::DeadlineOf(const Pairs::Entry& entry) const {
   if (entry.request.blocks_ns == kForever) return std::nullopt;
   return std::max(entry.last_byte_ns, unblocked_ns_) + entry.request.blocks_ns + options().answer_timeout_ns;
 }
 
-std::optional<std::uint64_t> RedisConversation::ExpiresAt() const {
+std::optional<std::uint64_t> Conversation::ExpiresAt() const {
   if (pairs_.end_lost()) return last_ns(Side::kAnswers) + options().lost_end_timeout_ns;
   const Pairs::Entry* entry = pairs_.NextWithDeadline();
   return entry != nullptr ? DeadlineOf(*entry) : std::nullopt;
 }
 
-void RedisConversation::Expire(std::uint64_t now_ns, Sink& sink) {
+void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
   if (pairs_.end_lost()) {
     if (last_ns(Side::kAnswers) + options().lost_end_timeout_ns <= now_ns) EndLostAnswer(sink);
     return;
@@ -265,7 +264,7 @@ void RedisConversation::Expire(std::uint64_t now_ns, Sink& sink) {
   }
 }
 
-void RedisConversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
   if (pairs_.end_lost() && why == NoAnswer::kConnectionClosed) EndLostAnswer(sink);
   pairs_.Drain([&](const Pairs::Entry& entry) {
     // SHUTDOWN that succeeds is answered by the end.
@@ -278,8 +277,8 @@ void RedisConversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
   answers_.OnClose(answers);
 }
 
-void RedisConversation::Tell(const Pairs::Entry& entry, std::string_view error, NoAnswer no_answer,
-                             std::uint64_t end_ns, Sink& sink) {
+void Conversation::Tell(const Pairs::Entry& entry, std::string_view error, NoAnswer no_answer, std::uint64_t end_ns,
+                        Sink& sink) {
   Call call;
   call.connection = id();
   call.role = role();

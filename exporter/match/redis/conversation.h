@@ -12,9 +12,9 @@
 
 namespace wiregauge::match::redis {
 
-class RedisConversation final : public StreamConversation {
+class Conversation final : public StreamConversation {
  public:
-  RedisConversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
+  Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
 
   [[nodiscard]] std::uint64_t pending_bytes() const override {
     return requests_.pending_bytes() + answers_.pending_bytes();

@@ -5,6 +5,6 @@
 #include "exporter/match/conversation_fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return wiregauge::match::FuzzConversation<wiregauge::match::redis::RedisConversation>(
-      wiregauge::Bytes(data, size), wiregauge::match::System::kRedis);
+  return wiregauge::match::FuzzConversation<wiregauge::match::redis::Conversation>(wiregauge::Bytes(data, size),
+                                                                                   wiregauge::match::System::kRedis);
 }

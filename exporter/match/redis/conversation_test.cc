@@ -9,7 +9,7 @@
 namespace wiregauge::match::redis {
 namespace {
 
-using Tap = ConversationTap<RedisConversation>;
+using Tap = ConversationTap<Conversation>;
 using State = Conversation::State;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
