@@ -2,11 +2,13 @@
 
 #include "exporter/decode/http1/parse.h"
 #include "exporter/decode/http2/parse.h"
+#include "exporter/decode/memcached/parse.h"
 #include "exporter/decode/mysql/parse.h"
 #include "exporter/decode/postgresql/parse.h"
 #include "exporter/decode/redis/parse.h"
 #include "exporter/match/http2/conversation.h"
 #include "exporter/match/http_connection.h"
+#include "exporter/match/memcached/conversation.h"
 #include "exporter/match/mysql/conversation.h"
 #include "exporter/match/postgresql/conversation.h"
 #include "exporter/match/redis/conversation.h"
@@ -26,7 +28,9 @@ constexpr Protocol kProtocols[] = {
     {"mysql", decode::mysql::LooksLikeRequests, decode::mysql::LooksLikeAnswers, Make<mysql::Conversation>},
     {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,
      Make<postgresql::Conversation>},
-    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::RedisConversation>},
+    {"memcached", decode::memcached::LooksLikeRequests, decode::memcached::LooksLikeAnswers,
+     Make<memcached::Conversation>},
+    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::Conversation>},
 };
 static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for each");
 
