@@ -64,6 +64,8 @@ class OrderedTurns : public OrderedPairs<Request> {
     }
   }
 
+  // The client was seen sending a request before the answer to the one before.
+  [[nodiscard]] bool pipelines() const { return pipelines_; }
   // The end of the answer to the only request is lost.
   [[nodiscard]] bool end_lost() const { return end_lost_; }
   // It is over: gives the request.
@@ -88,7 +90,7 @@ class OrderedTurns : public OrderedPairs<Request> {
   std::uint32_t joined_requests_ = 0;  // while joining_
   std::uint32_t joined_answers_ = 0;
   bool joining_;            // older than the tap, and no turn of requests and answers has passed
-  bool pipelines_ = false;  // the client was seen sending a request before the answer to the one before
+  bool pipelines_ = false;
   bool end_lost_ = false;
 };
 

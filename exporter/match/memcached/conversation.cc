@@ -157,6 +157,7 @@ void Conversation::OnRequest(const Request& request, std::uint64_t first_byte_ns
     return;
   }
   pairs_.OnRequest(entry, Losses());
+  if (pairs_.pipelines()) WantEveryByte();
 }
 
 void Conversation::OnAnswer(const Answer& answer, Sink& sink) {

@@ -101,6 +101,7 @@ void Conversation::OnRequest(const Request& request, std::uint64_t first_byte_ns
   const Pairs::Entry entry = EntryOf(request, first_byte_ns);
   if (ExpectsAnswer(request)) {
     pairs_.OnRequest(entry, Losses());
+    if (pairs_.pipelines()) WantEveryByte();
   } else {
     Tell(entry, {}, NoAnswer::kNone, last_ns(Side::kRequests), sink);
   }
