@@ -2,12 +2,14 @@
 
 #include "exporter/decode/http1/parse.h"
 #include "exporter/decode/http2/parse.h"
+#include "exporter/decode/kafka/parse.h"
 #include "exporter/decode/memcached/parse.h"
 #include "exporter/decode/mysql/parse.h"
 #include "exporter/decode/postgresql/parse.h"
 #include "exporter/decode/redis/parse.h"
 #include "exporter/match/http2/conversation.h"
 #include "exporter/match/http_connection.h"
+#include "exporter/match/kafka/conversation.h"
 #include "exporter/match/memcached/conversation.h"
 #include "exporter/match/mysql/conversation.h"
 #include "exporter/match/postgresql/conversation.h"
@@ -25,6 +27,7 @@ std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options&
 constexpr Protocol kProtocols[] = {
     {"http2", decode::http2::LooksLikeRequests, decode::http2::LooksLikeAnswers, Make<http2::Conversation>},
     {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
+    {"kafka", decode::kafka::LooksLikeRequests, decode::kafka::LooksLikeAnswers, Make<kafka::KafkaConversation>},
     {"mysql", decode::mysql::LooksLikeRequests, decode::mysql::LooksLikeAnswers, Make<mysql::Conversation>},
     {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,
      Make<postgresql::Conversation>},
