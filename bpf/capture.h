@@ -301,7 +301,7 @@ static __always_inline void begin_capture(struct __sk_buff *skb, struct connecti
 	if (is_tls_hello(&first)) {
 		c->l7 = L7_UNREAD;
 		c->unread = WG_UNREAD_ENCRYPTED;
-	} else if (is_http2_preface(&first)) {
+	} else if (is_http2_preface(&first) || is_kafka_versions(&first)) {
 		c->burst_max = WG_BURST_UNLIMITED;
 	}
 }

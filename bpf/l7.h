@@ -32,4 +32,16 @@ static __always_inline bool is_http2_preface(const union first_bytes *f)
 	       f->words[1] == 0x0a0d302e322f5054ULL;   /* "TP/2.0\r\n" */
 }
 
+/*
+ * Kafka's ApiVersions request (key 18), with which clients since 0.10 begin: a frame of less than 64
+ * KiB, the key, a version, a correlation id. Producers send without waiting for answers, and many
+ * requests share a segment, so nothing may be left out.
+ */
+static __always_inline bool is_kafka_versions(const union first_bytes *f)
+{
+	const __u8 *b = f->bytes;
+
+	return !b[0] && !b[1] && !b[4] && b[5] == 18 && !b[6] && b[7] < 16 && b[8] < 0x80;
+}
+
 #endif

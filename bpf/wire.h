@@ -127,9 +127,9 @@ struct wg_datagram {
  * otherwise; beyond it only the head and tail of each segment. */
 #define WG_CAPTURE_BURST 65536
 #define WG_CAPTURE_HEAD (WG_CAPTURE_SMALL - WG_TAIL_BYTES)
-/* One segment, at most: 64 KiB is the largest GSO packet unless BIG TCP is on; what is beyond is a
- * declared gap. */
-#define WG_CAPTURE_PIECES 16
+/* One segment, at most 128 KiB: TCP puts two of the largest segments into a packet whatever the
+ * device says, and loopback's have 64 KiB each. What BIG TCP has beyond is a declared gap. */
+#define WG_CAPTURE_PIECES 32
 
 /* Why a connection's bytes are only counted. */
 enum wg_unread {
