@@ -1,5 +1,6 @@
 #include "exporter/match/protocols.h"
 
+#include "exporter/decode/dns/parse.h"
 #include "exporter/decode/http1/parse.h"
 #include "exporter/decode/http2/parse.h"
 #include "exporter/decode/kafka/parse.h"
@@ -7,6 +8,7 @@
 #include "exporter/decode/mysql/parse.h"
 #include "exporter/decode/postgresql/parse.h"
 #include "exporter/decode/redis/parse.h"
+#include "exporter/match/dns/conversation.h"
 #include "exporter/match/http2/conversation.h"
 #include "exporter/match/http_connection.h"
 #include "exporter/match/kafka/conversation.h"
@@ -33,7 +35,8 @@ constexpr Protocol kProtocols[] = {
      Make<postgresql::Conversation>},
     {"memcached", decode::memcached::LooksLikeRequests, decode::memcached::LooksLikeAnswers,
      Make<memcached::Conversation>},
-    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::Conversation>},
+    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::RedisConversation>},
+    {"dns", decode::dns::LooksLikeRequests, decode::dns::LooksLikeAnswers, Make<dns::Conversation>},
 };
 static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for each");
 

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "exporter/decode/unparsed.h"
 #include "exporter/match/request.h"
@@ -47,6 +49,9 @@ class Sink {
   // Requests in the order in which their outcome was known. Views are valid during the call.
   virtual void OnRequest(const HttpRequest& request) = 0;
   virtual void OnCall(const Call& call) = 0;
+  // A DNS answer said that the name has these addresses (IPv6, or IPv4 as ::ffff:a.b.c.d), for so long.
+  virtual void OnAddresses(std::string_view /*name*/, std::span<const std::array<std::uint8_t, 16>> /*addresses*/,
+                           std::uint32_t /*ttl_s*/, std::uint64_t /*time_ns*/) {}
 
  protected:
   ~Sink() = default;
