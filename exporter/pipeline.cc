@@ -50,10 +50,35 @@ class Pipeline::RequestSink final : public match::Sink {
     if (call.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
     pipeline_.aggregator_.calls().Add(call, connection_.service, connection_.remote);
   }
+  void OnAddresses(std::string_view name, std::span<const identity::Address> addresses, std::uint32_t ttl_s,
+                   std::uint64_t time_ns) override {
+    for (const identity::Address& address : addresses) pipeline_.peers_.Observe(name, address, ttl_s, time_ns);
+  }
 
  private:
   Pipeline& pipeline_;
   const Connection& connection_;
+};
+
+// The same for DNS over UDP, where each lookup says whose it is.
+class Pipeline::LookupSink final : public match::dns::Listener {
+ public:
+  explicit LookupSink(Pipeline& pipeline) : pipeline_(pipeline) {}
+
+  void OnLookup(const match::Call& call, const match::dns::Party& party) override {
+    ++pipeline_.requests_total_;
+    const std::string_view comm(party.comm.data(), strnlen(party.comm.data(), party.comm.size()));
+    const identity::ServiceId service =
+        pipeline_.identity_.ServiceOf({party.owner, party.cgroup_id, comm}, call.end_ns);
+    pipeline_.aggregator_.calls().Add(call, service, party.remote);
+  }
+  void OnAddresses(std::string_view name, std::span<const identity::Address> addresses, std::uint32_t ttl_s,
+                   std::uint64_t time_ns) override {
+    for (const identity::Address& address : addresses) pipeline_.peers_.Observe(name, address, ttl_s, time_ns);
+  }
+
+ private:
+  Pipeline& pipeline_;
 };
 
 Pipeline::Pipeline(const match::Options& options, const aggregate::Options& aggregation,
@@ -62,7 +87,8 @@ Pipeline::Pipeline(const match::Options& options, const aggregate::Options& aggr
       lookup_(std::move(lookup)),
       set_capture_(std::move(set_capture)),
       identity_(std::move(roots)),
-      aggregator_(identity_.services(), peers_, aggregation) {}
+      aggregator_(identity_.services(), peers_, aggregation),
+      dns_on_((options.protocols_off >> match::FindProtocol("dns").value() & 1) == 0) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -74,7 +100,7 @@ void Pipeline::OnRecord(const probe::Record& record) {
   } else if (const auto* close = std::get_if<probe::CloseRecord>(&record)) {
     OnClose(*close);
   } else {
-    ++losses_.datagrams_not_decoded;
+    OnDatagram(std::get<probe::DatagramRecord>(record));
   }
 }
 
@@ -120,6 +146,12 @@ void Pipeline::OnClose(const probe::CloseRecord& close) {
   connection.talk.OnClose(close, sink);
   TakeCounts(connection);
   connections_.erase(found);
+}
+
+void Pipeline::OnDatagram(const probe::DatagramRecord& datagram) {
+  if (!dns_on_) return;
+  LookupSink sink(*this);
+  dns_.OnDatagram(datagram, sink);
 }
 
 void Pipeline::KeepEarly(const probe::DataRecord& data) {
@@ -202,6 +234,9 @@ void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
 
 void Pipeline::OnTick(std::uint64_t now_ns) {
   ExpireEarly(now_ns);
+  LookupSink lookups(*this);
+  dns_.OnTick(now_ns, lookups);
+  counts_.Add(std::exchange(dns_.counts(), {}));
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto current = at++;
     Connection& connection = *current->second;
@@ -258,7 +293,8 @@ void Pipeline::CollectLosses(aggregate::Family& passed, aggregate::Family& lost)
   AddLoss(lost, "pipeline_data", "no_connection", losses_.records_without_connection);
   AddLoss(lost, "pipeline_data", "early_expired", losses_.early_data_expired);
   AddLoss(lost, "pipeline_data", "early_dropped", losses_.early_data_dropped);
-  AddLoss(lost, "pipeline_datagram", "not_decoded", losses_.datagrams_not_decoded);
+  AddLoss(lost, "pipeline_datagram", "malformed", dns_.malformed());
+  AddLoss(lost, "pipeline_name", "too_many", peers_.observed_overflow_total());
   AddLoss(lost, "pipeline_connection", "too_many", losses_.connections_evicted);
   AddLoss(lost, "pipeline_connection", "silent", losses_.connections_forgotten);
 }

@@ -20,6 +20,7 @@
 #include "exporter/identity/identity.h"
 #include "exporter/identity/peer.h"
 #include "exporter/match/connection.h"
+#include "exporter/match/dns/sockets.h"
 #include "exporter/probe/probe.h"
 
 namespace wiregauge::exporter {
@@ -32,7 +33,6 @@ struct PipelineLosses {
   std::uint64_t early_data_dropped = 0;          // over kEarlyDataMax
   std::uint64_t connections_evicted = 0;         // over kConnectionsMax
   std::uint64_t connections_forgotten = 0;       // their CloseRecord was lost
-  std::uint64_t datagrams_not_decoded = 0;       // DNS over UDP
 };
 
 class Pipeline {
@@ -79,10 +79,12 @@ class Pipeline {
   struct Connection;
   struct EarlyData;
   class RequestSink;
+  class LookupSink;
 
   void OnOpen(const probe::OpenRecord& open);
   void OnData(const probe::DataRecord& data);
   void OnClose(const probe::CloseRecord& close);
+  void OnDatagram(const probe::DatagramRecord& datagram);
   void KeepEarly(const probe::DataRecord& data);
   void TakeEarly(const probe::OpenRecord& open, Connection& connection);
   void ExpireEarly(std::uint64_t now_ns);
@@ -98,6 +100,8 @@ class Pipeline {
   aggregate::Aggregator aggregator_;
   absl::flat_hash_map<probe::ConnectionId, std::unique_ptr<Connection>> connections_;
   std::deque<EarlyData> early_;
+  match::dns::Sockets dns_{budget_};  // over UDP
+  bool dns_on_;
   PipelineLosses losses_;
   match::ConnectionCounts counts_;
   std::uint64_t requests_total_ = 0;

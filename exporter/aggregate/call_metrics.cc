@@ -165,7 +165,7 @@ void CallMetrics::Add(const match::Call& call, identity::ServiceId service, cons
   key.system = call.system;
   key.is_client = side.is_client ? 1 : 0;
   key.no_answer = call.no_answer;
-  if (side.is_client && kind != CallKind::kDns) key.server = ServerLabel::Of(server, peers_);
+  if (side.is_client && kind != CallKind::kDns) key.server = ServerLabel::Of(server, peers_, call.end_ns);
   SetTexts(call, side, key);
   const bool lost_label = (key.operation == kOtherId && call.operation != kOtherText) || key.destination == kOtherId ||
                           key.code == kOtherId || key.error == kOtherId;

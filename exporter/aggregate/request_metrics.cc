@@ -90,7 +90,7 @@ void RequestMetrics::Add(const match::HttpRequest& request, identity::ServiceId 
   Key key;
   key.service = service;
   key.is_client = is_client ? 1 : 0;
-  if (is_client) key.server = ServerLabel::Of(server, peers_);
+  if (is_client) key.server = ServerLabel::Of(server, peers_, request.end_ns);
   key.route = RouteOf(request, service, side);
   key.method = methods_.IdOf(request.method);
   key.version = static_cast<std::uint8_t>(request.major_version * 10 + request.minor_version);

@@ -14,9 +14,9 @@ bool IsClassOnly(std::uint32_t peer) { return peer == identity::kPeerInternet ||
 
 }  // namespace
 
-ServerLabel ServerLabel::Of(const probe::Endpoint& server, const identity::PeerTable& peers) {
+ServerLabel ServerLabel::Of(const probe::Endpoint& server, const identity::PeerTable& peers, std::uint64_t now_ns) {
   ServerLabel label;
-  label.peer = peers.ClassOf(server.address);
+  label.peer = peers.IdOf(server.address, now_ns);
   label.port = server.port;
   if (!IsClassOnly(label.peer)) label.address = server.address;
   return label;

@@ -10,8 +10,8 @@
 
 namespace wiregauge::aggregate {
 
-// The remote end of a client's connection. Addresses that may be many (public ones, and those with an operator's rule)
-// are only their class. Default: no server, no labels.
+// The remote end of a client's connection: the name that a DNS answer gave it, else its address. Addresses that may be
+// many (public ones, and those with an operator's rule) are only their class. Default: no server, no labels.
 struct ServerLabel {
   identity::Address address{};  // zero unless it is the label
   std::uint32_t peer = 0;       // identity's class of the address
@@ -20,7 +20,7 @@ struct ServerLabel {
 
   bool operator==(const ServerLabel&) const = default;
 
-  static ServerLabel Of(const probe::Endpoint& server, const identity::PeerTable& peers);
+  static ServerLabel Of(const probe::Endpoint& server, const identity::PeerTable& peers, std::uint64_t now_ns);
   // Stands for all servers: "_OTHER".
   static ServerLabel Other();
 

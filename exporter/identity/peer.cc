@@ -103,7 +103,42 @@ std::uint32_t PeerTable::ClassOf(const Address& address) const {
   return kPeerUnknown;
 }
 
+void PeerTable::Observe(std::string_view name, const Address& address, std::uint32_t ttl_s, std::uint64_t now_ns) {
+  constexpr std::uint64_t kNanoseconds = 1'000'000'000;
+  auto known = observed_ids_.find(name);
+  if (known == observed_ids_.end()) {
+    if (observed_names_.size() >= kObservedNamesMax) {
+      ++observed_overflow_total_;
+      return;
+    }
+    const auto id = kFirstObservedPeer + static_cast<std::uint32_t>(observed_names_.size());
+    known = observed_ids_.emplace(observed_names_.emplace_back(name), id).first;
+  }
+  if (observed_.size() >= kObservedAddressesMax && !observed_.contains(address)) {
+    ForgetOld(now_ns);
+    if (observed_.size() >= kObservedAddressesMax) {
+      ++observed_overflow_total_;
+      return;
+    }
+  }
+  observed_[address] = {known->second, now_ns + ttl_s * kNanoseconds + kObservedSlackNs};
+}
+
+void PeerTable::ForgetOld(std::uint64_t now_ns) {
+  absl::erase_if(observed_, [now_ns](const auto& entry) { return entry.second.until_ns <= now_ns; });
+}
+
+std::uint32_t PeerTable::IdOf(const Address& address, std::uint64_t now_ns) const {
+  const std::uint32_t id = ClassOf(address);
+  if (observed_.empty() || id == kPeerLoopback || id >= kFirstNamedPeer) return id;  // an operator's rule comes first
+  const auto found = observed_.find(address);
+  return found == observed_.end() || found->second.until_ns <= now_ns ? id : found->second.id;
+}
+
 std::string_view PeerTable::NameOf(std::uint32_t id) const {
+  if (id >= kFirstObservedPeer && id - kFirstObservedPeer < observed_names_.size()) {
+    return observed_names_[id - kFirstObservedPeer];
+  }
   for (const PeerRule& rule : rules_) {
     if (rule.id == id) return rule.name;
   }

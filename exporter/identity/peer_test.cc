@@ -95,5 +95,53 @@ TEST(AddressText, IsWhatPeopleWrite) {
   EXPECT_FALSE(ParseAddress("", address));
 }
 
+TEST(PeerTable, AnObservedNameGoesBeforeTheClassUntilItIsOld) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  PeerTable table;
+  Address address;
+  ASSERT_TRUE(ParseAddress("93.184.216.34", address));
+  EXPECT_EQ(table.IdOf(address, 0), kPeerInternet);
+  table.Observe("www.example.com", address, 60, kSecond);
+  EXPECT_EQ(table.NameOf(table.IdOf(address, 2 * kSecond)), "www.example.com");
+  table.Observe("cdn.example.net", address, 60, 2 * kSecond);
+  EXPECT_EQ(table.NameOf(table.IdOf(address, 3 * kSecond)), "cdn.example.net");
+  EXPECT_EQ(table.IdOf(address, 62 * kSecond + PeerTable::kObservedSlackNs), kPeerInternet);
+}
+
+TEST(PeerTable, LoopbackAndRulesOfOperatorsKeepTheirNames) {
+  std::vector<PeerRule> rules = BuiltInPeerRules();
+  PeerRule own{.prefix_len = 112, .id = kFirstNamedPeer, .name = "warehouse"};
+  ASSERT_TRUE(ParseAddress("10.1.0.0", own.address));
+  rules.push_back(own);
+  PeerTable table(rules);
+  for (const char* text : {"127.0.0.1", "10.1.2.3"}) {
+    Address address;
+    ASSERT_TRUE(ParseAddress(text, address));
+    const std::uint32_t before = table.IdOf(address, 0);
+    table.Observe("a.example", address, 60, 0);
+    EXPECT_EQ(table.IdOf(address, 1), before) << text;
+  }
+}
+
+TEST(PeerTable, ObservedNamesAndAddressesAreBounded) {
+  PeerTable table;
+  Address address{};
+  address[0] = 0x20;
+  for (std::size_t i = 0; i < PeerTable::kObservedNamesMax + 1; ++i) {
+    table.Observe("n" + std::to_string(i), address, 0, 0);
+  }
+  EXPECT_EQ(table.observed_overflow_total(), 1u);
+  for (std::size_t i = 0; i < PeerTable::kObservedAddressesMax; ++i) {
+    address[14] = static_cast<std::uint8_t>(i >> 8);
+    address[15] = static_cast<std::uint8_t>(i);
+    address[13] = 1;
+    table.Observe("n1", address, 0, 0);
+  }
+  EXPECT_EQ(table.observed_overflow_total(), 2u);
+  address[13] = 2;
+  table.Observe("n1", address, 0, PeerTable::kObservedSlackNs);  // all the others are old by now
+  EXPECT_EQ(table.observed_overflow_total(), 2u);
+}
+
 }  // namespace
 }  // namespace wiregauge::identity

@@ -35,7 +35,7 @@ constexpr Protocol kProtocols[] = {
      Make<postgresql::Conversation>},
     {"memcached", decode::memcached::LooksLikeRequests, decode::memcached::LooksLikeAnswers,
      Make<memcached::Conversation>},
-    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::RedisConversation>},
+    {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::Conversation>},
     {"dns", decode::dns::LooksLikeRequests, decode::dns::LooksLikeAnswers, Make<dns::Conversation>},
 };
 static_assert(std::size(kProtocols) <= 32, "Options::protocols_off has a bit for each");
