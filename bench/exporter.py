@@ -4,6 +4,9 @@ programs on the same hooks, in alternating rounds on the same two cores; and nan
 
     bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|redis|all]
 
+Beside throughput it says the CPU time of a request: client, server and, when it is on, wiregauge, in all. With both
+cores busy the two say the same; CPU time still does when other work runs beside.
+
 Prints one JSON object. Client and server are both observed. The namespaces, the cgroup and every process are the
 bench's own and are gone at its end."""
 import argparse
@@ -33,9 +36,11 @@ class NginxLoad:
         Nginx(folder, namespace, cgroup, port=8080, address="127.0.0.1")
         self._namespace, self._cgroup = namespace, cgroup
 
-    def requests_per_second(self, seconds):
+    def run(self, seconds):
+        """Requests per second, and how many there were."""
         done = self._namespace.run(["wrk", "-t1", "-c32", f"-d{seconds}", "http://127.0.0.1:8080/ok"], self._cgroup)
-        return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+        return (float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1]),
+                int(re.search(r"(\d+) requests in", done.stdout)[1]))
 
 
 class RedisLoad:
@@ -49,10 +54,11 @@ class RedisLoad:
         while "PONG" not in namespace.run(["redis-cli", "ping"], cgroup, check=False).stdout:
             pass
 
-    def requests_per_second(self, seconds):
-        done = self._namespace.run(["redis-benchmark", "-t", "get", "-c", "32", "-n", str(seconds * self.REQUESTS_A_SECOND),
-                                    "--csv"], self._cgroup)
-        return float(done.stdout.splitlines()[-1].split(",")[1].strip('"'))
+    def run(self, seconds):
+        requests = seconds * self.REQUESTS_A_SECOND
+        done = self._namespace.run(["redis-benchmark", "-t", "get", "-c", "32", "-n", str(requests), "--csv"],
+                                   self._cgroup)
+        return float(done.stdout.splitlines()[-1].split(",")[1].strip('"')), requests
 
 
 @contextlib.contextmanager
@@ -77,27 +83,56 @@ def on(cgroup, stats=False):
         yield wiregauge
 
 
+def cgroup_cpu_us(cgroup):
+    with open(os.path.join(cgroup.path, "cpu.stat")) as stat:
+        return int(stat.readline().split()[1])
+
+
+def process_cpu_us(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def one_run(load, cgroup, seconds, state):
+    """Requests per second and CPU microseconds a request: client, server, and wiregauge when it is on."""
+    with state(cgroup) as running:
+        pid = running.process.pid if isinstance(running, Wiregauge) else None
+        before = cgroup_cpu_us(cgroup) + (process_cpu_us(pid) if pid else 0)
+        per_second, requests = load.run(seconds)
+        return per_second, (cgroup_cpu_us(cgroup) + (process_cpu_us(pid) if pid else 0) - before) / requests
+
+
 def paired(load, cgroup, rounds, seconds):
-    figures = {"off": [], "empty": [], "on": []}
+    states = {"off": off, "empty": empty, "on": on}
+    figures = {name: [] for name in states}
     for _ in range(rounds):
-        for name, state in (("off", off), ("empty", empty), ("on", on)):
-            with state(cgroup):
-                figures[name].append(load.requests_per_second(seconds))
-    ratio = {name: [a / b for a, b in zip(figures[name], figures["off"])] for name in ("empty", "on")}
-    return {"requests_per_second_off": statistics.median(figures["off"]),
-            **{f"{name}_to_off": round(statistics.mean(values), 3) for name, values in ratio.items()},
-            **{f"{name}_to_off_rounds": [round(value, 3) for value in values] for name, values in ratio.items()}}
+        for name, state in states.items():
+            figures[name].append(one_run(load, cgroup, seconds, state))
+    result = {}
+    for name in states:
+        result[f"requests_per_second_{name}"] = round(statistics.median(run[0] for run in figures[name]))
+        result[f"cpu_us_a_request_{name}"] = round(statistics.median(run[1] for run in figures[name]), 3)
+    for name in ("empty", "on"):
+        rounds_of = list(zip(figures[name], figures["off"]))
+        throughput = [here[0] / there[0] for here, there in rounds_of]
+        cpu = [there[1] / here[1] for here, there in rounds_of]
+        result[f"{name}_to_off"] = round(statistics.median(throughput), 3)
+        result[f"{name}_to_off_rounds"] = [round(value, 3) for value in throughput]
+        result[f"{name}_to_off_by_cpu"] = round(statistics.median(cpu), 3)
+        result[f"{name}_to_off_by_cpu_rounds"] = [round(value, 3) for value in cpu]
+    return result
 
 
 def per_packet(load, cgroup, seconds):
     """ns a packet, with the kernel's own clock on: it adds some 20 ns to each run, the empty program's included."""
     with empty(cgroup, stats=True) as floor:
-        load.requests_per_second(seconds)
+        load.run(seconds)
     result = {"empty_ingress_ns": round(floor["ingress_ns"] / floor["ingress_runs"], 1),
               "empty_egress_ns": round(floor["egress_ns"] / floor["egress_runs"], 1)}
     with on(cgroup, stats=True) as wiregauge:
         before = wiregauge.metrics()  # attaching has its own cost
-        load.requests_per_second(seconds)
+        load.run(seconds)
         metrics = wiregauge.metrics()
         for program in ("tap_ingress", "tap_egress"):
             run_time = metrics.value("wiregauge_bpf_program_run_time_seconds_total", program=program)
@@ -131,7 +166,7 @@ def main():
             stack.callback(namespace.close)
             cgroup = stack.enter_context(netns_pair.Cgroup())
             load = kind(folder, namespace, cgroup)
-            load.requests_per_second(1)  # warm
+            load.run(1)  # warm
             report[kind.name] = {**paired(load, cgroup, options.rounds, options.seconds),
                                  **per_packet(load, cgroup, options.seconds)}
     print(json.dumps(report, indent=1))
