@@ -115,10 +115,12 @@ int main(int argc, char** argv) {
   std::size_t slots = 1500;
   std::size_t request_bytes = 60;
   std::size_t answer_bytes = 170;
+  std::uint32_t ring_bytes = 4U << 20;
   app.add_option("--pairs", pairs);
   app.add_option("--slots", slots);
   app.add_option("--request", request_bytes);
   app.add_option("--answer", answer_bytes);
+  app.add_option("--ring", ring_bytes);
   CLI11_PARSE(app, argc, argv);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
@@ -132,7 +134,7 @@ int main(int argc, char** argv) {
   const int folder = open(empty_group.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bpf_link* const ingress = bpf_program__attach_cgroup(skeleton->progs.empty_ingress, folder);
   bpf_link* const egress = bpf_program__attach_cgroup(skeleton->progs.empty_egress, folder);
-  auto attached = probe::Probe::Attach({.cgroups = {tapped.path()}});
+  auto attached = probe::Probe::Attach({.cgroups = {tapped.path()}, .ring_bytes = ring_bytes});
   if (!attached) Die(attached.error().message);
   probe::Probe& tap = **attached;
 

@@ -94,9 +94,9 @@ int tap_backfill(struct bpf_iter__tcp *ctx)
 	c->received.first_seq = c->received.next_seq = tp->rcv_nxt;
 	c->role =
 	    bpf_map_lookup_elem(&backfill_listeners, &where) ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
+	c->mid_stream = 1;
 	classify_peer(c, &t);
 	meet(c, &t);
-	c->mid_stream = 1;
 	c->established = 1;
 	return 0;
 }

@@ -19,13 +19,16 @@ static __noinline bool announce(struct connection *c, struct wg_open *tuple_of, 
 	fill_header(&r->header, WG_RECORD_OPEN, c->id, now);
 	r->header.flags =
 	    (c->mid_stream ? WG_OPEN_MID_STREAM : 0) |
-	    (c->l7 == L7_UNREAD && c->unread == WG_UNREAD_ENCRYPTED ? WG_OPEN_ENCRYPTED : 0);
+	    (c->l7 == L7_UNREAD && c->unread == WG_UNREAD_ENCRYPTED ? WG_OPEN_ENCRYPTED : 0) |
+	    (c->twin ? WG_OPEN_BOTH_ENDS : 0);
 	r->sent_seq = c->sent.first_seq;
 	r->received_seq = c->received.first_seq;
 	r->owner = c->owner;
 	r->netns = c->netns;
 	r->role = c->role;
 	__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
+	r->twin = c->twin;
+	r->twin_owner = c->twin_owner;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	c->announced = 1;
 	return true;
@@ -67,7 +70,8 @@ DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
 DEFINE_PIECE(large_piece, WG_CAPTURE_LARGE)
 
 /* As medium_piece; a class that is no power of two needs its own way to show the bound. */
-static __noinline int segment_piece(struct __sk_buff *skb, const struct segment *s, __u64 id, __u32 length)
+static __noinline int segment_piece(struct __sk_buff *skb, const struct segment *s, __u64 id,
+				    __u32 length)
 {
 	struct wg_data *r;
 
@@ -171,8 +175,8 @@ static __always_inline __u32 burst_left(const struct connection *c, const struct
 }
 
 /* A record of bytes that are not captured, but perhaps for the last ones. */
-static __noinline int tell_uncaptured(struct __sk_buff *skb, const struct segment *s, __u64 id, __u64 run,
-				      bool with_tail)
+static __noinline int tell_uncaptured(struct __sk_buff *skb, const struct segment *s, __u64 id,
+				      __u64 run, bool with_tail)
 {
 	struct wg_data *r;
 
@@ -185,7 +189,8 @@ static __noinline int tell_uncaptured(struct __sk_buff *skb, const struct segmen
 	r->header.flags = s->sent ? WG_DATA_SENT : 0;
 	r->seq = run >> 32;
 	r->length = (__u32)run;
-	if (with_tail && !bpf_skb_load_bytes(skb, s->offset + s->length - WG_TAIL_BYTES, r + 1, WG_TAIL_BYTES))
+	if (with_tail &&
+	    !bpf_skb_load_bytes(skb, s->offset + s->length - WG_TAIL_BYTES, r + 1, WG_TAIL_BYTES))
 		r->header.flags |= WG_DATA_TAIL;
 	bpf_ringbuf_submit(r, wake_flags(s->now));
 	return 1;
@@ -219,9 +224,10 @@ static __always_inline void tell_skipped(struct flow *f, __u64 id, bool sent, __
 #define SKIPPED_MAX (1U << 28) /* well below the window in which sequence numbers compare */
 
 /*
- * A segment beyond the burst. A message begins where a write of the sender's does and ends where one ends, and
- * the kernel's TCP, like every other, sets PSH on the end of a write: what is between is told as one run, with its
- * last bytes. True when that is done; false for what may begin a message.
+ * A segment beyond the burst. A message begins where a write of the sender's does and ends where
+ * one ends, and the kernel's TCP, like every other, sets PSH on the end of a write: what is between
+ * is told as one run, with its last bytes. True when that is done; false for what may begin a
+ * message.
  */
 static __always_inline bool skip(struct __sk_buff *skb, struct connection *c, struct flow *f,
 				 const struct segment *s, bool mid_write)
@@ -287,23 +293,84 @@ static __always_inline bool read_first_bytes(struct __sk_buff *skb, const struct
 	       !bpf_skb_load_bytes(skb, s->offset, first, sizeof(*first));
 }
 
+/*
+ * Over loopback the same bytes pass both ends, microseconds apart and without loss. When both are
+ * observed the server's end tells for both, unless the client's came first, and the client's costs
+ * next to nothing. Decided once, by whichever end payload passes first.
+ */
+static __noinline int agree_on_speaker(struct connection *c, const struct wg_tuple *own, bool alone)
+{
+	struct tuple_ends *client;
+	struct wg_tuple key;
+	__u32 speaker;
+
+	if (!c || !own)
+		return 0;
+	if (c->role == WG_ROLE_SERVER)
+		reverse(&key, own);
+	else
+		key = *own;
+	client = bpf_map_lookup_elem(&tuples, &key);
+	if (!client)
+		return 0;
+	alone = alone || !client->owner || !client->peer_owner;
+	bpf_spin_lock(&client->lock);
+	if (client->speaker == SPEAKER_NONE)
+		client->speaker = alone ? SPEAKER_EACH : SPEAKER_SERVER;
+	speaker = client->speaker;
+	bpf_spin_unlock(&client->lock);
+	if (speaker != SPEAKER_SERVER)
+		return 0;
+	if (c->role == WG_ROLE_SERVER) {
+		c->twin = client->id;
+		c->twin_owner = client->owner;
+	} else {
+		c->l7 = L7_TWIN;
+	}
+	return 0;
+}
+
+static __always_inline void become_encrypted(struct connection *c)
+{
+	c->l7 = L7_UNREAD;
+	c->unread = WG_UNREAD_ENCRYPTED;
+	c->twin = 0; /* each end has its own plaintext */
+}
+
 static __always_inline void begin_capture(struct __sk_buff *skb, struct connection *c,
 					  const struct segment *s)
 {
-	union first_bytes first;
+	union first_bytes first = {};
+	struct segment addressed = *s;
+	struct wg_tuple own = {};
+	bool known = read_first_bytes(skb, s, &first);
+	bool encrypted = known && is_tls_hello(&first);
 
 	c->l7 = L7_CAPTURED;
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
 	c->burst_max = capture_burst_bytes;
-	if (!read_first_bytes(skb, s, &first))
-		return;
-	if (is_tls_hello(&first)) {
-		c->l7 = L7_UNREAD;
-		c->unread = WG_UNREAD_ENCRYPTED;
-	} else if (is_http2_preface(&first) || is_kafka_versions(&first)) {
+	if (known && (is_http2_preface(&first) || is_kafka_versions(&first)))
 		c->burst_max = WG_BURST_UNLIMITED;
+	if (c->loopback) {
+		read_addresses(skb, &addressed);
+		own.local = s->sent ? addressed.source : addressed.destination;
+		own.remote = s->sent ? addressed.destination : addressed.source;
+		own.netns = c->netns;
+		agree_on_speaker(c, &own, encrypted);
 	}
+	if (encrypted)
+		become_encrypted(c);
+}
+
+/* TLS may begin after a few words in the clear (STARTTLS, a database's SSL request). */
+static __always_inline bool begins_tls(struct __sk_buff *skb, const struct connection *c,
+				       const struct segment *s)
+{
+	union first_bytes first;
+
+	return c->segments < TLS_BEGINS_BEFORE && read_first_bytes(skb, s, &first) &&
+	       is_tls_hello(&first);
 }
 
 /* What user space has decided since the last look. */
@@ -324,6 +391,28 @@ static __noinline int take_verdict(struct connection *c)
 	}
 	bpf_map_delete_elem(&captures, &c->id);
 	return 0;
+}
+
+static __always_inline void continue_capture(struct __sk_buff *skb, struct connection *c,
+					     const struct segment *s)
+{
+	if (++c->segments >= c->next_look)
+		take_verdict(c);
+	if (begins_tls(skb, c, s))
+		become_encrypted(c);
+}
+
+/* The other end tells for this one, until TLS begins: from then on each has its own plaintext. */
+static __always_inline bool told_by_twin(struct __sk_buff *skb, struct connection *c,
+					 const struct segment *s)
+{
+	if (c->segments >= TLS_BEGINS_BEFORE)
+		return true;
+	c->segments++;
+	if (!begins_tls(skb, c, s))
+		return true;
+	become_encrypted(c);
+	return false;
 }
 
 /*

@@ -15,12 +15,14 @@ enum l7 {
 	L7_NEW = 0,  /* nothing was told yet */
 	L7_CAPTURED, /* its bytes go up */
 	L7_UNREAD,   /* its bytes are only counted */
+	L7_TWIN,     /* its other end tells for it */
 };
 
 /* User space's verdict on a connection is looked for at its 4th, 8th, 16th, ... payload segment,
  * and then at each 64th: a map lookup a packet would cost more than the rest of an unread one. */
 #define FIRST_LOOK 4
 #define LOOK_EVERY 64
+#define TLS_BEGINS_BEFORE 8 /* so many payload segments */
 
 #pragma clang diagnostic push
 #pragma clang diagnostic error "-Wpadded"
@@ -78,6 +80,8 @@ struct connection {
 	__u64 connect_ns; /* clients: when the SYN left */
 	__u64 established_ns;
 	__u64 rtt_next_ns; /* the next RTT sample is due then */
+	__u64 twin;	   /* the other end, when this one tells for both; and who that is */
+	__u64 twin_owner;
 	struct totals reported;
 	struct flow received;
 	struct flow sent;
@@ -88,7 +92,8 @@ struct connection {
 	__u32 next_look; /* for a verdict, at this many segments */
 	__u32 burst_max; /* bytes captured in one direction until the other speaks */
 	__u8 last_direction;
-	__u8 padding[3];
+	__u8 loopback; /* both ends are in this network namespace */
+	__u8 padding[2];
 };
 
 /* A UDP socket. */
@@ -191,7 +196,16 @@ struct {
 	__type(value, __u32);
 } peers SEC(".maps"); /* address prefix -> peer number */
 
+enum speaker {
+	SPEAKER_NONE = 0, /* no payload has passed either end */
+	SPEAKER_EACH,
+	SPEAKER_SERVER, /* for both */
+};
+
 struct tuple_ends {
+	struct bpf_spin_lock lock; /* guards speaker */
+	__u32 speaker;		   /* enum speaker; of the client's entry */
+	__u64 id;
 	__u64 owner;
 	__u64 peer_owner; /* written by the other end */
 };

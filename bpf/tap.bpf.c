@@ -160,7 +160,7 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (!c)
 		return 1;
 	note_flags(c, &s);
-	if (!s.length)
+	if (!s.length || (c->l7 == L7_TWIN && told_by_twin(skb, c, &s)))
 		return 1;
 	if (sk->state == BPF_TCP_LISTEN) {
 		if (!sent) {
@@ -177,8 +177,10 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 		return 1;
 	if (c->l7 == L7_NEW)
 		begin_capture(skb, c, &s);
-	else if (c->l7 == L7_CAPTURED && ++c->segments >= c->next_look)
-		take_verdict(c);
+	else if (c->l7 == L7_CAPTURED)
+		continue_capture(skb, c, &s);
+	if (c->l7 == L7_TWIN)
+		return 1;
 	if (c->l7 == L7_UNREAD) {
 		f->unread_bytes += s.length;
 		if (c->announced || c->unread != WG_UNREAD_ENCRYPTED)
@@ -277,6 +279,7 @@ static __always_inline void begin(struct connection *c, __u8 role)
 	c->last_direction = 0xff;
 	c->peer_owner = 0;
 	c->rtt_next_ns = 0;
+	c->twin = 0;
 	c->established_ns = bpf_ktime_get_ns();
 	__builtin_memset(&c->received, 0, sizeof(c->received));
 	__builtin_memset(&c->sent, 0, sizeof(c->sent));
@@ -302,6 +305,7 @@ static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_soc
 	c->sent.first_seq = c->sent.next_seq = tp->snd_nxt;
 	c->received.first_seq = c->received.next_seq = tp->rcv_nxt;
 	read_tuple(&t, (struct sock *)tp, &c->netns);
+	c->loopback = !!t.netns;
 	classify_peer(c, &t);
 	meet(c, &t);
 	c->unreported_open = 1;

@@ -98,20 +98,18 @@ static __always_inline struct wg_tcp_counters *find_or_add(void *deltas, struct 
 }
 
 /* The entry that the connection's deltas are added to; the overflow entry when the map is full. */
-static __always_inline struct wg_tcp_counters *current_deltas(const struct connection *c)
+static __always_inline struct wg_tcp_counters *current_deltas(struct wg_tcp_key *key)
 {
-	struct wg_tcp_key key = {
-	    .owner = c->owner, .peer_owner = c->peer_owner, .peer = c->peer, .role = c->role};
-	struct wg_tcp_key overflow = {.role = c->role};
+	struct wg_tcp_key overflow = {.role = key->role};
 	struct wg_tcp_counters *entry;
 	__u32 zero = 0;
 	void *deltas = bpf_map_lookup_elem(&tcp_current, &zero);
 
 	if (!deltas)
 		return NULL;
-	if (key.peer_owner)
-		key.peer = 0;
-	entry = find_or_add(deltas, &key);
+	if (key->peer_owner)
+		key->peer = 0;
+	entry = find_or_add(deltas, key);
 	if (entry)
 		return entry;
 	count(WG_LOST_TCP_KEYS_FULL, 1);
@@ -144,17 +142,37 @@ static __always_inline void add(__u64 *total, __u64 delta)
 		__sync_fetch_and_add(total, delta);
 }
 
+/* What was not captured passed both ends. */
+static __noinline int report_unread_twin(const struct connection *c, __u64 bytes)
+{
+	struct wg_tcp_key key = {.role = WG_ROLE_CLIENT};
+	struct wg_tcp_counters *entry;
+
+	if (!c)
+		return 0;
+	key.owner = c->twin_owner;
+	key.peer_owner = c->owner;
+	entry = current_deltas(&key);
+	if (entry)
+		add(&entry->unread_bytes[c->unread & (WG_UNREADS - 1)], bytes);
+	else
+		count(WG_LOST_TCP_NO_ROOM, 1);
+	return 0;
+}
+
 /* Adds what the socket did since the last report. Returns the entry that it went to, for events of
  * the caller's. */
 static __always_inline struct wg_tcp_counters *report(struct connection *c, struct tcp_sock *tp)
 {
+	struct wg_tcp_key key = {
+	    .owner = c->owner, .peer_owner = c->peer_owner, .peer = c->peer, .role = c->role};
 	struct wg_tcp_counters *entry;
 	struct totals now, delta;
 
 	read_totals(&now, tp);
 	without_fins(&now, c, tp);
 	now.unread_bytes = c->sent.unread_bytes + c->received.unread_bytes;
-	entry = current_deltas(c);
+	entry = current_deltas(&key);
 	if (!entry) {
 		count(WG_LOST_TCP_NO_ROOM, 1);
 		return NULL; /* not taken: the next report tries again */
@@ -175,6 +193,8 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 	add(&entry->retransmission_timeouts, delta.retransmission_timeouts);
 	add(&entry->out_of_order_segments, delta.out_of_order_segments);
 	add(&entry->unread_bytes[c->unread & (WG_UNREADS - 1)], delta.unread_bytes);
+	if (c->twin && delta.unread_bytes)
+		report_unread_twin(c, delta.unread_bytes);
 	return entry;
 }
 
@@ -243,7 +263,8 @@ static __always_inline void classify_peer(struct connection *c, const struct wg_
  */
 static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 {
-	struct tuple_ends own = {.owner = c->owner};
+	struct tuple_ends own = {
+	    .id = c->id, .owner = c->owner, .speaker = c->mid_stream ? SPEAKER_EACH : SPEAKER_NONE};
 	struct tuple_ends *other;
 	struct wg_tuple mirror;
 
@@ -253,6 +274,10 @@ static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 		own.peer_owner = other->owner;
 		c->peer_owner = other->owner;
 		other->peer_owner = c->owner;
+		/* Which of its bytes passed one end unseen, nobody knows: each tells what it sees.
+		 */
+		if (c->mid_stream || other->speaker == SPEAKER_EACH)
+			other->speaker = own.speaker = SPEAKER_EACH;
 	}
 	if (bpf_map_update_elem(&tuples, t, &own, BPF_ANY))
 		count(WG_LOST_TUPLES_FULL, 1);

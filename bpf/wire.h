@@ -55,6 +55,7 @@ struct wg_header {
 
 #define WG_OPEN_MID_STREAM 1 /* flags of WG_RECORD_OPEN */
 #define WG_OPEN_ENCRYPTED 2  /* began with a TLS hello: no data will follow */
+#define WG_OPEN_BOTH_ENDS 4  /* a server's: tells for its client too, which tells nothing */
 
 struct wg_open {
 	struct wg_header header;
@@ -68,6 +69,8 @@ struct wg_open {
 	wg_u8 role; /* enum wg_role */
 	wg_u8 padding[3];
 	wg_u8 comm[16];
+	wg_u64 twin; /* with WG_OPEN_BOTH_ENDS: the client's connection and owner */
+	wg_u64 twin_owner;
 };
 
 #define WG_DATA_SENT 1 /* flags of WG_RECORD_DATA: direction */
@@ -253,7 +256,7 @@ enum wg_counter {
 
 WG_STATIC_ASSERT(sizeof(struct wg_endpoint) == 20, "wg_endpoint");
 WG_STATIC_ASSERT(sizeof(struct wg_header) == 24, "wg_header");
-WG_STATIC_ASSERT(sizeof(struct wg_open) == 112, "wg_open");
+WG_STATIC_ASSERT(sizeof(struct wg_open) == 128, "wg_open");
 WG_STATIC_ASSERT(sizeof(struct wg_data) == 32, "wg_data");
 WG_STATIC_ASSERT(sizeof(struct wg_before_accept) == 40, "wg_before_accept");
 WG_STATIC_ASSERT(sizeof(struct wg_close) == 24, "wg_close");

@@ -14,9 +14,17 @@ struct Pipeline::Connection {
              decode::MemoryBudget& budget)
       : remote(open.remote), service(owner_service), last_ns(open.time_ns), talk(open, options, budget) {}
 
+  // The client's end of a connection whose server's end tells for both.
+  struct Twin {
+    probe::ConnectionId id = 0;
+    probe::Endpoint remote;
+    identity::ServiceId service = identity::kUnknownService;
+  };
+
   probe::Endpoint remote;
   identity::ServiceId service;
   std::uint64_t last_ns;
+  std::unique_ptr<Twin> twin;  // null when each end tells for itself
   match::Connection talk;
   match::Connection::Capture capture = match::Connection::Capture::kUndecided;  // as the kernel was told
 };
@@ -41,14 +49,24 @@ class Pipeline::RequestSink final : public match::Sink {
   RequestSink(Pipeline& pipeline, const Connection& connection) : pipeline_(pipeline), connection_(connection) {}
 
   void OnRequest(const match::HttpRequest& request) override {
-    ++pipeline_.requests_total_;
-    if (request.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+    Count(request.role);
     pipeline_.aggregator_.requests().Add(request, connection_.service, connection_.remote);
+    if (!connection_.twin) return;
+    Count(probe::Role::kClient);
+    match::HttpRequest twin = request;
+    twin.connection = connection_.twin->id;
+    twin.role = probe::Role::kClient;
+    pipeline_.aggregator_.requests().Add(twin, connection_.twin->service, connection_.twin->remote);
   }
   void OnCall(const match::Call& call) override {
-    ++pipeline_.requests_total_;
-    if (call.role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+    Count(call.role);
     pipeline_.aggregator_.calls().Add(call, connection_.service, connection_.remote);
+    if (!connection_.twin) return;
+    Count(probe::Role::kClient);
+    match::Call twin = call;
+    twin.connection = connection_.twin->id;
+    twin.role = probe::Role::kClient;
+    pipeline_.aggregator_.calls().Add(twin, connection_.twin->service, connection_.twin->remote);
   }
   void OnAddresses(std::string_view name, std::span<const identity::Address> addresses, std::uint32_t ttl_s,
                    std::uint64_t time_ns) override {
@@ -56,6 +74,11 @@ class Pipeline::RequestSink final : public match::Sink {
   }
 
  private:
+  void Count(probe::Role role) {
+    ++pipeline_.requests_total_;
+    if (role == probe::Role::kUnknown) ++pipeline_.losses_.requests_without_role;
+  }
+
   Pipeline& pipeline_;
   const Connection& connection_;
 };
@@ -114,6 +137,10 @@ void Pipeline::OnOpen(const probe::OpenRecord& open) {
   const identity::ServiceId service = identity_.ServiceOf({open.owner, open.cgroup_id, comm}, open.time_ns);
   auto [entry, added] =
       connections_.emplace(open.connection, std::make_unique<Connection>(open, service, options_, budget_));
+  if (open.both_ends) {
+    entry->second->twin = std::make_unique<Connection::Twin>(
+        Connection::Twin{open.twin, open.local, ServiceOf(open.twin_owner, open.time_ns)});
+  }
   TakeEarly(open, *entry->second);
 }
 
@@ -190,22 +217,19 @@ void Pipeline::ExpireEarly(std::uint64_t now_ns) {
 
 void Pipeline::TakeCounts(Connection& connection) {
   const match::ConnectionCounts taken = connection.talk.TakeCounts();
-  counts_.parsed_bytes += taken.parsed_bytes;
-  counts_.unmatched_answers += taken.unmatched_answers;
-  counts_.late_answers += taken.late_answers;
-  counts_.evicted_requests += taken.evicted_requests;
-  counts_.unpaired_requests += taken.unpaired_requests;
-  counts_.degraded_requests += taken.degraded_requests;
+  AddCounts(taken, connection.service, connection.last_ns);
+  if (connection.twin) AddCounts(taken, connection.twin->service, connection.last_ns);
+}
+
+void Pipeline::AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns) {
+  counts_.Add(taken);
   aggregate::CoverageMetrics& coverage = aggregator_.coverage();
   if (taken.parsed_bytes != 0) {
-    coverage.Add(connection.service, {.carried_bytes = 0, .parsed_bytes = taken.parsed_bytes}, connection.last_ns);
+    coverage.Add(service, {.carried_bytes = 0, .parsed_bytes = taken.parsed_bytes}, now_ns);
   }
   for (std::size_t reason = 0; reason < decode::kUnparsedReasons; ++reason) {
     const std::uint64_t bytes = taken.unparsed_bytes[reason];
-    counts_.unparsed_bytes[reason] += bytes;
-    if (bytes != 0) {
-      coverage.AddUnparsed(connection.service, decode::kUnparsedNames[reason], bytes, connection.last_ns);
-    }
+    if (bytes != 0) coverage.AddUnparsed(service, decode::kUnparsedNames[reason], bytes, now_ns);
   }
 }
 

@@ -89,6 +89,7 @@ class Pipeline {
   void TakeEarly(const probe::OpenRecord& open, Connection& connection);
   void ExpireEarly(std::uint64_t now_ns);
   void TakeCounts(Connection& connection);
+  void AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns);
   identity::ServiceId ServiceOf(probe::OwnerId owner, std::uint64_t now_ns);
 
   match::Options options_;

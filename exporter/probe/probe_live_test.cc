@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -63,11 +64,16 @@ struct ChildFigures {
   std::uint64_t server_segments_out = 0;
 };
 
+// An address of the child's that is its own and not loopback's: each end tells for itself.
+constexpr const char* kNotLoopback = "10.213.7.9";
+constexpr const char* kLoopback = "127.0.0.1";
+
 // What the child says, and how.
 struct Talk {
-  std::string_view opening;  // the client's, once, before the first exchange; answered with one byte
+  std::string_view opening;  // the client's, once, before the first exchange
   std::string_view request = kRequest;
   std::string_view answer = kAnswer;
+  const char* address = kNotLoopback;
 };
 
 // UDP: what a DNS client asks its server, as told apart by the first byte of the identifier.
@@ -82,6 +88,12 @@ void LoopbackUp() {
   std::snprintf(request.ifr_name, IFNAMSIZ, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   ioctl(fd, SIOCSIFFLAGS, &request);
+  std::snprintf(request.ifr_name, IFNAMSIZ, "lo:1");
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  inet_pton(AF_INET, kNotLoopback, &address.sin_addr);
+  std::memcpy(&request.ifr_addr, &address, sizeof(address));
+  if (ioctl(fd, SIOCSIFADDR, &request) != 0) _exit(10);
   close(fd);
 }
 
@@ -110,11 +122,11 @@ struct Pair {
   int server = -1;
 };
 
-Pair Connect() {
+Pair Connect(const char* to = kLoopback) {
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  inet_pton(AF_INET, to, &address.sin_addr);
   socklen_t size = sizeof(address);
   if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, 4) != 0) _exit(5);
   getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
@@ -237,7 +249,7 @@ class Child {
     for (char step = 0; read(commands, &step, 1) == 1;) {
       ChildFigures figures;
       if (step == 'c') {
-        pair = Connect();
+        pair = Connect(talk.address);
         WriteAll(pair.client, talk.opening);
         ReadExactly(pair.server, talk.opening.size());
       }
@@ -273,12 +285,15 @@ struct Told {
   std::size_t closes = 0;
 };
 
+// What an end tells for both counts for both.
 void Collect(Probe& probe, Told& told) {
   probe.Consume(100'000, [&told](const Record& record) {
     if (const auto* open = std::get_if<OpenRecord>(&record)) told.opens[open->connection] = *open;
     if (const auto* data = std::get_if<DataRecord>(&record)) {
-      auto& side = data->direction == Direction::kSent ? told.sent : told.received;
-      side[data->connection] += AsText(data->captured);
+      const bool sent = data->direction == Direction::kSent;
+      (sent ? told.sent : told.received)[data->connection] += AsText(data->captured);
+      const OpenRecord& open = told.opens[data->connection];
+      if (open.both_ends) (sent ? told.received : told.sent)[open.twin] += AsText(data->captured);
     }
     if (std::holds_alternative<CloseRecord>(record)) ++told.closes;
   });
@@ -433,7 +448,7 @@ void ExpectAllAccountedFor(Probe& probe, const Told& told, Unread reason, std::s
   for (const Role role : {Role::kClient, Role::kServer}) {
     std::size_t captured = 0;
     for (const auto& [id, open] : told.opens) {
-      if (open.role != role) continue;
+      if (open.role != role && !open.both_ends) continue;
       if (told.sent.contains(id)) captured += told.sent.at(id).size();
       if (told.received.contains(id)) captured += told.received.at(id).size();
     }
@@ -473,11 +488,12 @@ TEST_F(ProbeLive, StopsCapturingWhenToldSoAndCountsTheRest) {
   ExpectNothingLost(probe);
 }
 
+constexpr std::string_view kHello("\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03 and what a hello has", 30);
+
 TEST_F(ProbeLive, CapturesNothingOfTlsAndCountsAll) {
   const TestCgroup cgroup;
   auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
-  constexpr std::string_view kHello("\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03 and what a hello has", 30);
   const Child child(cgroup, {.opening = kHello});
   child.Step('c');
   child.Step('x');
@@ -530,6 +546,64 @@ std::vector<std::pair<DatagramRecord, std::string>> CollectDatagrams(Probe& prob
     told.emplace_back(*datagram, AsText(datagram->captured));
   });
   return told;
+}
+
+TEST_F(ProbeLive, TellsOverLoopbackOnceForBothEnds) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  ASSERT_TRUE(attached) << attached.error().message;
+  Probe& probe = **attached;
+  const Child child(cgroup, {.opening = "", .request = kRequest, .answer = kAnswer, .address = kLoopback});
+  child.Step('c');
+  child.Step('x');
+  Told told;
+  Collect(probe, told);
+  ASSERT_EQ(told.opens.size(), 1U);
+  const OpenRecord open = told.opens.begin()->second;
+  EXPECT_EQ(open.role, Role::kServer);
+  ASSERT_TRUE(open.both_ends);
+  EXPECT_NE(open.twin, 0U);
+  EXPECT_NE(open.twin, open.connection);
+  EXPECT_EQ(open.twin_owner, open.owner) << "both ends are the child";
+  EXPECT_EQ(told.received[open.connection], Repeated(kRequest, kRequests));
+  EXPECT_EQ(told.sent[open.connection], Repeated(kAnswer, kRequests));
+
+  probe.SetCapture(open.connection, {.capture = false});
+  for (int i = 0; i < 4; ++i) child.Step('x');
+  Collect(probe, told);
+  EXPECT_LT(told.sent[open.connection].size(), 4 * kRequests * kAnswer.size());
+  usleep(110'000);  // SETTLE_NS, as above
+  ExpectAllAccountedFor(probe, told, Unread::kUnknownProtocol, 5 * kExchanged);
+  child.Step('q');
+  Collect(probe, told);
+  EXPECT_EQ(told.closes, 1U);
+  ExpectNothingLost(probe);
+}
+
+TEST_F(ProbeLive, TellsEachEndOverLoopbackWhenTlsBeginsLater) {
+  const TestCgroup cgroup;
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  ASSERT_TRUE(attached) << attached.error().message;
+  const Child child(cgroup, {.opening = "STARTTLS please", .request = kHello, .answer = "any", .address = kLoopback});
+  child.Step('c');
+  child.Step('x');
+  Told told;
+  Collect(**attached, told);
+  ASSERT_EQ(told.opens.size(), 2U);
+  for (const auto& [id, open] : told.opens) {
+    EXPECT_EQ(open.both_ends, open.role == Role::kServer);
+    EXPECT_EQ(open.encrypted, open.role == Role::kClient) << "the server's was announced before";
+    EXPECT_EQ(told.sent[id] + told.received[id], "STARTTLS please");
+  }
+  usleep(110'000);  // SETTLE_NS, as above
+  const auto drain = (*attached)->DrainTcp();
+  ASSERT_TRUE(drain);
+  for (const Role role : {Role::kClient, Role::kServer}) {
+    EXPECT_EQ(Sum(*drain, role).unread_bytes[static_cast<std::size_t>(Unread::kEncrypted)],
+              kRequests * (kHello.size() + 3));
+  }
+  child.Step('q');
+  ExpectNothingLost(**attached);
 }
 
 TEST_F(ProbeLive, TellsEveryDnsDatagramOfBothEnds) {

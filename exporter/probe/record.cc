@@ -38,6 +38,9 @@ Result<Record> DecodeOpen(Bytes bytes) {
   open.owner = raw.owner;
   open.cgroup_id = raw.cgroup_id;
   open.netns = raw.netns;
+  open.both_ends = (raw.header.flags & WG_OPEN_BOTH_ENDS) != 0;
+  open.twin = raw.twin;
+  open.twin_owner = raw.twin_owner;
   std::copy(std::begin(raw.comm), std::end(raw.comm), open.comm.begin());
   return Record(open);
 }

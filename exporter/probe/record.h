@@ -46,6 +46,10 @@ struct OpenRecord {
   std::uint64_t cgroup_id = 0;
   std::uint32_t netns = 0;      // inode of the network namespace
   std::array<char, 16> comm{};  // name of the thread that made the socket, zero-padded
+  // A server's, over loopback: what is told is told for the client's end too, which is observed and tells nothing.
+  bool both_ends = false;
+  ConnectionId twin = 0;  // the client's connection, and its owner
+  OwnerId twin_owner = 0;
 };
 
 // `length` payload bytes of one segment, beginning at TCP sequence number `seq`, of which the first captured.size()

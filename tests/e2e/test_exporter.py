@@ -43,10 +43,11 @@ class Scene:
             Wiregauge(f"--exporter.cgroup={self.cgroup.path}", *exporter_arguments, exporter=True))
         self.nginx = Nginx(folder, self.pair.a, self.cgroup, port=f"{PORT} {listen_options}", address=address)
         self.server_address = self.pair.a.address6 if ":" in address else self.pair.a.address
+        self.client = self.pair.b  # the client's namespace
 
     def load(self, *arguments):
         command = [f"{TOOLS}/http_load", "--host", self.server_address, "--port", str(PORT), "--hold", *arguments]
-        return self.pair.b.start(command, self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self.client.start(command, self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def metrics(self):
         return self.wiregauge.metrics()
@@ -113,7 +114,7 @@ class Checks(unittest.TestCase):
         done = json.loads(load.stdout.readline())
         self.assertEqual((done["answered"], done["mismatched"]), (requests, 0))
         server = netns_pair.settled_tcp_totals(scene.pair.a, f"sport = :{PORT}")
-        client = netns_pair.settled_tcp_totals(scene.pair.b, f"dport = :{PORT}")
+        client = netns_pair.settled_tcp_totals(scene.client, f"dport = :{PORT}")
         self.assertEqual(server["sockets"], connections)
         metrics = wait_until(lambda: self._when_settled(scene, connections), "all connections are reported")
         self.check_requests(metrics, done)
@@ -140,7 +141,28 @@ class Checks(unittest.TestCase):
         return metrics if metrics.sum("wiregauge_tcp_connections_closed_total") == 2 * connections else None
 
 
+class LoopbackScene(Scene):
+    """nginx and its client in one namespace, over loopback: the kernel side tells one end for both."""
+
+    def __init__(self, stack, exporter_arguments=(), address="127.0.0.1", listen_options=""):
+        super().__init__(stack, exporter_arguments, address, listen_options)
+        self.server_address = address.strip("[]")
+        self.client = self.pair.a
+
+
 class Exactness(Checks):
+    def test_loopback(self):
+        for address in ("127.0.0.1", "[0:0:0:0:0:0:0:1]"):  # "Host: ::1" would be no host
+            with self.subTest(address=address), contextlib.ExitStack() as stack:
+                scene = LoopbackScene(stack, address=address)
+                self.run_load(scene, connections=16, pipeline=1, requests=16 * 400)
+                opened = scene.metrics().value("wiregauge_events_total", stage="kernel_open")
+                self.assertEqual(opened, 16, "each connection is told once, not by each end")
+
+    def test_loopback_pipelined(self):
+        with contextlib.ExitStack() as stack:
+            self.run_load(LoopbackScene(stack), connections=8, pipeline=16, requests=8 * 16 * 100)
+
     def test_one_connection(self):
         with contextlib.ExitStack() as stack:
             self.run_load(Scene(stack), connections=1, pipeline=1, requests=4_000)
@@ -233,7 +255,7 @@ class LossyLink(Checks):
             done = json.loads(load.stdout.readline())
             self.assertEqual((done["answered"], done["mismatched"]), (400, 0))
             server = netns_pair.settled_tcp_totals(scene.pair.a, f"sport = :{PORT}")
-            client = netns_pair.settled_tcp_totals(scene.pair.b, f"dport = :{PORT}")
+            client = netns_pair.settled_tcp_totals(scene.client, f"dport = :{PORT}")
             self.assertGreater(server["total_retrans"], 50)
             self.assertGreater(client["total_retrans"], 5)
             metrics = wait_until(lambda: self._when_settled(scene, 8), "all connections are reported")
