@@ -71,7 +71,7 @@ struct Connection::Opening {
   std::uint64_t told_bytes = 0;  // payload that is not counted yet
   std::array<Beginning, 2> beginnings;
   std::uint32_t tried = 0;  // bit by index in Protocols(): refuted by what is kept
-  unsigned tries = 0;       // segments in the middle
+  unsigned tries = 0;       // segments in the middle, or records that proved nothing
   bool complete = true;     // every record since the beginning is kept
 };
 
@@ -135,10 +135,14 @@ bool Connection::Keep(const probe::DataRecord& record) {
 void Connection::OnOpeningData(const probe::DataRecord& record, Sink& sink) {
   Opening& opening = *opening_;
   if (conversation_) {  // chosen, and not proven yet
-    Keep(record);
+    const bool kept = Keep(record);
     opening.Extend(record);
     conversation_->OnData(record, sink);
     AfterConversation(&record, sink);
+    if (kept || !opening_ || !conversation_ || ++opening_->tries < kUnprovenMax) return;
+    conversation_.reset();
+    protocol_ = kNoProtocol;
+    GiveUp(Unparsed::kUnknownProtocol);
     return;
   }
   opening.Extend(record);

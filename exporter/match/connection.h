@@ -21,6 +21,8 @@ class Connection {
   static constexpr std::size_t kKeptBytesMax = 16u << 10;
   // A connection older than the tap is in the middle of something: so many segments are tried as a beginning.
   static constexpr unsigned kMidStreamTriesMax = 64;
+  // A protocol that fits and is proven by none of so many records after those is not it.
+  static constexpr unsigned kUnprovenMax = 256;
   // Protocols that were certain and then were not, before the connection is given up.
   static constexpr unsigned kRefutedMax = 4;
 

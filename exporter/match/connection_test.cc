@@ -149,6 +149,16 @@ TEST(Connection, GivesUpWhenNothingIsCertainForLong) {
   play.ExpectAllCounted();
 }
 
+TEST(Connection, GivesUpWhatFitsAndIsNeverProven) {
+  Play play(Role::kClient);
+  // Fits a DNS message over TCP, which never ends.
+  play.Sent(std::string_view("\xff\xff\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01z\x00\x00\x01\x00\x01", 21));
+  for (std::size_t i = 0; i < Connection::kKeptRecordsMax + Connection::kUnprovenMax; ++i) play.Sent("more");
+  EXPECT_EQ(play.connection().capture(), Connection::Capture::kUseless);
+  EXPECT_EQ(play.budget().used(), 0u);
+  play.ExpectAllCounted();
+}
+
 TEST(Connection, InTheMiddleTakesTheNextBeginning) {
   Play play(Role::kServer, true);
   play.Sent("the rest of a body");

@@ -124,6 +124,11 @@ Likeness LooksLikeMessage(Bytes first, bool answer) {
   return Likeness::kYes;
 }
 
+// In the middle of a connection a few bytes that fit say nothing.
+Likeness Sure(Likeness likeness, bool mid_stream) {
+  return mid_stream && likeness == Likeness::kMaybe ? Likeness::kNo : likeness;
+}
+
 }  // namespace
 
 std::optional<Message> ParseMessage(Bytes bytes) {
@@ -162,7 +167,7 @@ bool IsSearchStep(std::string_view missed, std::string_view later) {
   return long_name.size() > same + rest.size() && long_name[same] == '.' && long_name.ends_with(rest);
 }
 
-Likeness LooksLikeRequests(Bytes first, bool /*mid_stream*/) { return LooksLikeMessage(first, false); }
-Likeness LooksLikeAnswers(Bytes first, bool /*mid_stream*/) { return LooksLikeMessage(first, true); }
+Likeness LooksLikeRequests(Bytes first, bool mid_stream) { return Sure(LooksLikeMessage(first, false), mid_stream); }
+Likeness LooksLikeAnswers(Bytes first, bool mid_stream) { return Sure(LooksLikeMessage(first, true), mid_stream); }
 
 }  // namespace wiregauge::decode::dns
