@@ -11,8 +11,10 @@ without a trace when the `with` ends, whatever happened inside. Needs root.
 Commands enter a namespace by nsenter, not by `ip netns exec`: that hides /sys/fs/cgroup behind a new /sys.
 """
 import contextlib
+import ctypes
 import itertools
 import json
+import multiprocessing
 import os
 import re
 import select
@@ -21,6 +23,7 @@ import subprocess
 import time
 
 _numbers = itertools.count()
+CLONE_NEWNET = 0x40000000
 CLEANUP_SECONDS = 10  # for the processes of a cgroup to be gone after SIGKILL
 
 
@@ -155,6 +158,29 @@ class Namespace:
         """subprocess.Popen, in the cgroup when this returns. The cgroup must outlive it: its end ends the process."""
         # Not by wrap(): its shell would join some time later, perhaps after the cgroup's end looked for processes.
         return subprocess.Popen(self.wrap(command), preexec_fn=cgroup.join, **options)
+
+    def call(self, function, cgroup, *arguments, timeout_s=100):
+        """function(*arguments) in a process of its own in the namespace and in the cgroup. Its result; raises what it
+        raised as an AssertionError."""
+        results = multiprocessing.Queue()
+
+        def run():
+            cgroup.join()
+            with open(f"/run/netns/{self.name}") as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            try:
+                results.put((None, function(*arguments)))
+            except BaseException as error:  # pylint: disable=broad-except
+                results.put((repr(error), None))
+
+        process = multiprocessing.get_context("fork").Process(target=run)
+        process.start()
+        error, result = results.get(timeout=timeout_s)
+        process.join()
+        if error:
+            raise AssertionError(error)
+        return result
 
     def close(self):
         _check(["ip", "netns", "del", self.name])

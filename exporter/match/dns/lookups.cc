@@ -1,7 +1,10 @@
 #include "exporter/match/dns/lookups.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
+
+#include <absl/hash/hash.h>
 
 #include "exporter/decode/dns/parse.h"
 
@@ -11,10 +14,9 @@ namespace {
 constexpr std::uint16_t kNxdomain = 3;
 
 // A process asks with many sockets, one a lookup; of one that asks from elsewhere only the address is known.
-bool SameAsker(const Party& a, const Party& b) {
-  if (a.role != b.role) return false;
-  if (a.role == probe::Role::kServer) return a.remote.address == b.remote.address;
-  return a.owner != 0 ? a.owner == b.owner : a.socket == b.socket;
+std::uint64_t AskerOf(const Party& party) {
+  if (party.role == probe::Role::kServer) return absl::HashOf(party.remote.address);
+  return party.owner != 0 ? party.owner : party.socket;
 }
 
 }  // namespace
@@ -59,10 +61,7 @@ void Lookups::OnAnswer(const decode::dns::Message& message, const Key& key, std:
                          message.ttl_s, time_ns);
   }
   if (message.code == kNxdomain) {
-    misses_.push_back({entry.request, entry.start_ns, time_ns});
-    if (misses_.size() <= kMissesMax) return;
-    TellMiss(misses_.front(), false, listener);
-    misses_.pop_front();
+    KeepMiss({entry.request, entry.start_ns, time_ns}, listener);
     return;
   }
   const std::string_view code = decode::dns::CodeName(message.code);
@@ -70,13 +69,31 @@ void Lookups::OnAnswer(const decode::dns::Message& message, const Key& key, std:
        listener);
 }
 
+void Lookups::KeepMiss(Miss miss, Listener& listener) {
+  const std::uint64_t asker = AskerOf(miss.question.party);
+  if (misses_.size() >= kAskersMax && !misses_.contains(asker)) {
+    TellMiss(miss, false, listener);
+    return;
+  }
+  std::vector<Miss>& misses = misses_[asker];
+  if (misses.size() >= kMissesMax) {
+    TellMiss(misses.front(), false, listener);
+    misses.erase(misses.begin());
+  }
+  misses.push_back(std::move(miss));
+}
+
 void Lookups::TellSearchSteps(std::string_view name, std::uint16_t type, const Party& party, Listener& listener) {
-  std::erase_if(misses_, [&](const Miss& miss) {
-    const bool step = miss.question.type == type && SameAsker(miss.question.party, party) &&
+  if (misses_.empty()) return;
+  const auto found = misses_.find(AskerOf(party));
+  if (found == misses_.end()) return;
+  std::erase_if(found->second, [&](const Miss& miss) {
+    const bool step = miss.question.type == type && miss.question.party.role == party.role &&
                       decode::dns::IsSearchStep(miss.question.name, name);
     if (step) TellMiss(miss, true, listener);
     return step;
   });
+  if (found->second.empty()) misses_.erase(found);
 }
 
 void Lookups::TellMiss(const Miss& miss, bool search_step, Listener& listener) {
@@ -107,15 +124,22 @@ void Lookups::OnTick(std::uint64_t now_ns, Listener& listener) {
     const auto [key, entry] = waiting_.TakeOldest();
     Tell(entry.request, "", "", NoAnswer::kTimeout, entry.start_ns, entry.start_ns + kTimeoutNs, listener);
   }
-  for (; !misses_.empty() && misses_.front().end_ns + kSearchNs <= now_ns; misses_.pop_front()) {
-    TellMiss(misses_.front(), false, listener);
-  }
+  absl::erase_if(misses_, [&](auto& asker) {
+    std::erase_if(asker.second, [&](const Miss& miss) {
+      const bool over = miss.end_ns + kSearchNs <= now_ns;
+      if (over) TellMiss(miss, false, listener);
+      return over;
+    });
+    return asker.second.empty();
+  });
 }
 
 std::optional<std::uint64_t> Lookups::NextDeadline() const {
   std::optional<std::uint64_t> next;
   if (const Pairs::Entry* oldest = waiting_.Oldest()) next = oldest->start_ns + kTimeoutNs;
-  if (!misses_.empty()) next = std::min(next.value_or(UINT64_MAX), misses_.front().end_ns + kSearchNs);
+  for (const auto& [asker, misses] : misses_) {
+    next = std::min(next.value_or(UINT64_MAX), misses.front().end_ns + kSearchNs);
+  }
   return next;
 }
 
@@ -123,7 +147,10 @@ void Lookups::Close(NoAnswer why, std::uint64_t time_ns, Listener& listener) {
   waiting_.Drain([&](const Key&, const Pairs::Entry& entry) {
     Tell(entry.request, "", "", why, entry.start_ns, time_ns, listener);
   });
-  for (; !misses_.empty(); misses_.pop_front()) TellMiss(misses_.front(), false, listener);
+  for (const auto& [asker, misses] : misses_) {
+    for (const Miss& miss : misses) TellMiss(miss, false, listener);
+  }
+  misses_.clear();
 }
 
 }  // namespace wiregauge::match::dns

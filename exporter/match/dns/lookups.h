@@ -8,12 +8,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "exporter/decode/dns/types.h"
 #include "exporter/match/pairs_by_id.h"
@@ -50,9 +52,11 @@ class Lookups {
   static constexpr std::uint64_t kTimeoutNs = 10'000'000'000;
   // The next step of a search comes as soon as the answer to the one before is read.
   static constexpr std::uint64_t kSearchNs = 500'000'000;
-  // NXDOMAINs that wait, of all askers; the oldest is told when there are more. A search list has at most 6 names
-  // (resolv.conf before glibc 2.26), asked for A and AAAA.
-  static constexpr std::size_t kMissesMax = 1'024;
+  // NXDOMAINs of one asker that wait; the oldest is told when there are more. A search list has at most 6 names
+  // (resolv.conf before glibc 2.26), asked for A and AAAA. Each question looks at all of them.
+  static constexpr std::size_t kMissesMax = 12;
+  // Askers that have such; of more, NXDOMAIN is told at once.
+  static constexpr std::size_t kAskersMax = 1'024;
 
   explicit Lookups(decode::MemoryBudget& budget) : waiting_(budget) {}
 
@@ -86,12 +90,13 @@ class Lookups {
                   Listener& listener);
   void OnAnswer(const decode::dns::Message& message, const Key& key, std::uint64_t time_ns, Listener& listener);
   void TellSearchSteps(std::string_view name, std::uint16_t type, const Party& party, Listener& listener);
-  void TellMiss(const Miss& miss, bool search_step, Listener& listener);
+  void KeepMiss(Miss miss, Listener& listener);
+  static void TellMiss(const Miss& miss, bool search_step, Listener& listener);
   static void Tell(const Question& question, std::string_view code, std::string_view error, NoAnswer no_answer,
                    std::uint64_t start_ns, std::uint64_t end_ns, Listener& listener);
 
-  mutable Pairs waiting_;    // finding its oldest forgets what is answered
-  std::deque<Miss> misses_;  // in the order of their answers
+  mutable Pairs waiting_;                                         // finding its oldest forgets what is answered
+  absl::flat_hash_map<std::uint64_t, std::vector<Miss>> misses_;  // asker -> misses, oldest first, never none
   ConnectionCounts counts_;
 };
 

@@ -193,6 +193,15 @@ TEST_F(DnsLookups, MissesThatWaitAreBounded) {
   }
 }
 
+TEST_F(DnsLookups, AskersWithMissesAreBounded) {
+  for (std::uint64_t owner = 1; owner <= Lookups::kAskersMax + 1; ++owner) {
+    Ask(1, "gone.example", 1, owner);
+    Reply(1, "gone.example", kNxdomain, false, 1, owner);
+    EXPECT_EQ(told_.lookups.size(), owner <= Lookups::kAskersMax ? 0u : 1u);
+    now_ns_ -= kMs;
+  }
+}
+
 TEST_F(DnsLookups, WhatIsNoDnsIsCounted) {
   Pass("not a message at all", true);
   EXPECT_EQ(sockets_.malformed(), 1u);
