@@ -299,7 +299,10 @@ void AnswerDecoder::Fail(AnswerHandler& handler) {
 
 std::size_t AnswerDecoder::StepLost(Bytes run, AnswerHandler& handler) {
   lost_bytes_ += run.size();
-  const auto end = by_tail_ ? FindTerminator(run, eof_ != Eof::kNew) : std::nullopt;
+  KeepLast(run);
+  if (!by_tail_) return run.size();
+  const Bytes last = run.size() >= last_size_ ? run : Bytes(last_).first(last_size_);
+  const auto end = FindTerminator(last, eof_ != Eof::kNew);
   if (end && (end->status & kMoreResults) == 0) {
     parsed_bytes_ += std::exchange(lost_bytes_, 0);
     answer_.error = end->error;
@@ -307,6 +310,19 @@ std::size_t AnswerDecoder::StepLost(Bytes run, AnswerHandler& handler) {
     handler.OnAnswerEnd(answer_);
   }
   return run.size();
+}
+
+void AnswerDecoder::KeepLast(Bytes run) {
+  if (run.size() < last_.size()) {
+    const std::size_t kept = std::min<std::size_t>(last_size_, last_.size() - run.size());
+    std::copy_n(last_.begin() + static_cast<std::ptrdiff_t>(last_size_ - kept), kept, last_.begin());
+    last_size_ = static_cast<std::uint8_t>(kept);
+  } else {
+    last_size_ = 0;
+  }
+  const Bytes taken = run.last(std::min(run.size(), last_.size()));
+  std::copy(taken.begin(), taken.end(), last_.begin() + last_size_);
+  last_size_ = static_cast<std::uint8_t>(last_size_ + taken.size());
 }
 
 void AnswerDecoder::OnGap(std::uint64_t length, Bytes tail, AnswerHandler& handler) {
@@ -343,6 +359,7 @@ void AnswerDecoder::OnGap(std::uint64_t length, Bytes tail, AnswerHandler& handl
     }
   }
   lost_bytes_ += lost - tail.size();
+  last_size_ = 0;
   if (!tail.empty()) StepLost(tail, handler);
 }
 
@@ -362,9 +379,13 @@ void AnswerDecoder::Skip(Unparsed reason, AnswerHandler& handler) {
   state_ = State::kSkip;
 }
 
+bool AnswerDecoder::ends_with_text() const { return last_size_ >= 8 && EndsWithText(Bytes(last_).first(last_size_)); }
+
 void AnswerDecoder::EndLostAnswer(AnswerHandler& handler) {
   handler.OnUnparsed(Unparsed::kGap, std::exchange(lost_bytes_, 0));
   state_ = State::kBetween;
+  answer_.outcome_known = last_size_ >= 8;
+  answer_.failed = ends_with_text();
   handler.OnAnswerEnd(answer_);
 }
 

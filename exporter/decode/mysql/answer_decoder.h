@@ -55,7 +55,7 @@ class AnswerDecoder {
   void Confirm() { confirmed_ = true; }
   // What comes is counted as `reason` until the client asks.
   void Skip(Unparsed reason, AnswerHandler& handler);
-  // The answer without a seen end is over, as the client went on.
+  // The answer without a seen end is over, as the client went on. Its last bytes tell whether it failed.
   void EndLostAnswer(AnswerHandler& handler);
   // Everything from now on is counted as `reason`.
   void StopDecoding(Unparsed reason, AnswerHandler& handler);
@@ -63,6 +63,8 @@ class AnswerDecoder {
   // An answer has begun that is not ended.
   [[nodiscard]] bool in_answer() const { return state_ >= State::kOk && state_ <= State::kLost; }
   [[nodiscard]] bool end_lost() const { return state_ == State::kLost; }
+  // Only when end_lost(): the last bytes are at hand, and those of an ERR packet, or of rows.
+  [[nodiscard]] bool ends_with_text() const;
   [[nodiscard]] bool skipping() const { return state_ == State::kSkip; }
   // Bytes came since skipping began.
   [[nodiscard]] bool skipped() const { return skipped_; }
@@ -115,6 +117,7 @@ class AnswerDecoder {
   void EndResult(std::uint16_t status);
   void EndPacket(AnswerHandler& handler);
   void Fail(AnswerHandler& handler);
+  void KeepLast(Bytes run);
 
   std::uint64_t parsed_bytes_ = 0;  // since TakeParsedBytes
   std::uint64_t lost_bytes_ = 0;    // in kLost: parsed if its end is seen
@@ -123,6 +126,8 @@ class AnswerDecoder {
   std::uint16_t columns_ = 0;  // of a prepared statement, while its parameters are told
   Answer answer_;
   std::array<std::uint8_t, kHeaderBytes + kAnswerBytesRead> head_{};
+  std::array<std::uint8_t, kTerminatorBytes> last_{};  // in kLost: the last bytes that passed
+  std::uint8_t last_size_ = 0;
   std::uint8_t head_size_ = 0;  // of a packet's beginning that is split over runs
   std::uint8_t sequence_ = 0;   // of the next packet of the answer
   State state_;

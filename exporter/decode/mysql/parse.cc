@@ -351,6 +351,11 @@ std::optional<Terminator> FindTerminator(Bytes bytes, bool old_eof) {
   return std::nullopt;
 }
 
+bool EndsWithText(Bytes bytes) {
+  const Bytes last = bytes.last(8);
+  return std::all_of(last.begin(), last.end(), [](std::uint8_t byte) { return byte >= ' '; });
+}
+
 Likeness LooksLikeRequests(Bytes first, bool mid_stream) {
   if (first.size() <= kHeaderBytes) {
     const bool fits = first.size() < kHeaderBytes || first[3] <= 2;

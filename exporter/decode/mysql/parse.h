@@ -82,6 +82,13 @@ struct Terminator {
 // `old_eof`: rows end with kEof, else with kOkAsEof.
 std::optional<Terminator> FindTerminator(Bytes bytes, bool old_eof);
 
+// The longest of them but ERR: a packet that ends rows.
+inline constexpr std::size_t kTerminatorBytes = kHeaderBytes + 7;
+
+// Whether these last bytes of an answer, 8 or more, are those of an ERR packet, that is text: what else can end an
+// answer ends with numbers, of which one is 0.
+bool EndsWithText(Bytes bytes);
+
 Likeness LooksLikeRequests(Bytes first, bool mid_stream);
 Likeness LooksLikeAnswers(Bytes first, bool mid_stream);
 

@@ -95,7 +95,9 @@ inline constexpr std::uint32_t kLastPrepared = 0xffffffff;
 
 // A whole answer.
 struct Answer {
-  std::uint16_t error = 0;         // of the ERR packet that ended it; 0: none, or not known
+  std::uint16_t error = 0;         // of the ERR packet that ended it; 0: none, or see below
+  bool failed = false;             // an ERR packet ended it, whose number was not at hand
+  bool outcome_known = true;       // else its end was not at hand
   bool prepared = false;           // it was that to a kStmtPrepare, and no error
   std::uint32_t statement_id = 0;  // when prepared
 };

@@ -227,6 +227,14 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
+// Words that cannot be a table's name without quotes, and stand in its place in statements that are wrong.
+bool IsReserved(const Token& token) {
+  static constexpr std::array<std::string_view, 14> kReserved = {"WHERE", "SELECT", "SET",   "VALUES", "FROM",
+                                                                 "INTO",  "ON",     "GROUP", "ORDER",  "LIMIT",
+                                                                 "JOIN",  "UNION",  "AS",    "USING"};
+  return token.IsOneOf(kReserved);
+}
+
 bool IsName(const Token& token) {
   const std::string_view text = token.text;
   if (text.empty() || text.size() > TableName::kTableBytesMax) return false;
@@ -487,7 +495,7 @@ bool Reader::ReadName(TableName& table, bool may_be_function) {
   if (AtEnd() && cut_) return false;  // a name of several parts may go on
   const bool fits = token_.kind != Token::Kind::kPunct || token_.Is(',') || token_.Is(')') || token_.Is(';') ||
                     token_.Is('*') || (token_.Is('(') && !may_be_function);
-  if (!fits || !IsName(name) || name.Is("DUAL")) return false;
+  if (!fits || !IsName(name) || IsReserved(name) || name.Is("DUAL")) return false;
   table.Set(name.text);
   if (name.kind == Token::Kind::kWord && lexer_.dialect() == Dialect::kPostgresql) table.ToLower();
   return bare;

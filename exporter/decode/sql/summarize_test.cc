@@ -102,6 +102,10 @@ TEST(Summarize, Names) {
        {"?", "$1", ":name", "@v", "'t'", "1", "12t", "%s", "f(1)", "f (1)", "[t]", "{t}"}) {
     EXPECT_EQ(Both("SELECT * FROM " + std::string(bad)), "SELECT") << bad;
   }
+  for (const std::string_view wrong : {"SELECT FROM WHERE", "SELECT 1 FROM from", "UPDATE SET a = 1"}) {
+    EXPECT_EQ(Both(wrong).find(' '), std::string::npos) << wrong;
+  }
+  EXPECT_EQ(Both("SELECT 1 FROM \"where\""), "SELECT where");
   const std::string longest(TableName::kTableBytesMax, 'n');
   EXPECT_EQ(Both("DELETE FROM " + longest.substr(1)), "DELETE " + longest.substr(1));
   EXPECT_EQ(Both("DELETE FROM " + longest), "DELETE " + longest);

@@ -30,10 +30,7 @@ class Conversation::Hearing final : public decode::mysql::RequestHandler, public
   void OnRequest(const decode::mysql::Request& request, std::uint64_t first_byte_ns) override {
     conversation_.Request(request, first_byte_ns, *this);
   }
-  void OnRequestsLost() override {
-    conversation_.ForgetAll();
-    conversation_.Suspend(*this);
-  }
+  void OnRequestsLost() override { conversation_.LoseRequests(*this); }
   void OnGreeting(const Greeting& greeting) override {
     if (greeting.known) conversation_.server_capabilities_ = greeting.capabilities;
     conversation_.Confirm();
@@ -44,7 +41,7 @@ class Conversation::Hearing final : public decode::mysql::RequestHandler, public
   void OnAnswersLost() override { conversation_.Suspend(*this); }
   // With one request the end shows when the client goes on; among several, the end of which one it is would be a guess.
   bool OnEndLost() override {
-    if (conversation_.waiting_.size() == 1 && !conversation_.pipelines_) return true;
+    if (conversation_.waiting_.size() == 1 && !conversation_.overlaps_) return true;
     conversation_.Suspend(*this);
     return false;
   }
@@ -126,7 +123,8 @@ void Conversation::Request(const decode::mysql::Request& request, std::uint64_t 
 }
 
 void Conversation::Ask(const Asked& asked, std::uint64_t first_byte_ns, Hearing& hearing) {
-  pipelines_ = pipelines_ || !waiting_.empty();
+  batches_ = batches_ || !waiting_.empty();
+  overlaps_ = overlaps_ || answers_.in_answer();
   if (waiting_.OnRequest({.request = asked, .start_ns = first_byte_ns, .last_byte_ns = first_byte_ns}, Losses())) {
     answers_.Expect();
   } else if (!answers_.skipping()) {
@@ -134,12 +132,15 @@ void Conversation::Ask(const Asked& asked, std::uint64_t first_byte_ns, Hearing&
   }
 }
 
-// A command came: an answer whose end was not seen is over, and what was skipped was one.
+// A command came: an answer whose end was not seen is over, and what was skipped was one. That of a client that waits
+// for its answers was the last one owed.
 void Conversation::ClientGoesOn(Hearing& hearing) {
   if (answers_.end_lost()) answers_.EndLostAnswer(hearing);
   if (answers_.skipping() && answers_.skipped()) {
+    ForgetAll();
     waiting_.OnAnswer(Losses());
     answers_.Skip(Reason::kGap, hearing);
+    if (!batches_ && !overlaps_) waiting_.Resume();
   }
 }
 
@@ -192,8 +193,12 @@ void Conversation::EndAnswer(const Answer& answer, Hearing& hearing) {
   }
   const Asked asked = waiting_.front().request;
   if (const auto entry = waiting_.OnAnswer(Losses())) {
-    Confirm();
-    Tell(*entry, answer, NoAnswer::kNone, end_ns, hearing.sink);
+    if (answer.outcome_known) {
+      Confirm();
+      Tell(*entry, answer, NoAnswer::kNone, end_ns, hearing.sink);
+    } else {
+      ++Losses().unpaired_requests;
+    }
   }
   requests_.SetExchange(false);
   requests_.EndLostMessage();
@@ -208,18 +213,26 @@ void Conversation::EndAnswer(const Answer& answer, Hearing& hearing) {
   }
 }
 
+// A client that waits for its answers, and was not waiting, has lost commands that have none (parts of a long value),
+// or the answer to what was lost is to come, and will belong to nothing.
+void Conversation::LoseRequests(Hearing& hearing) {
+  if (!waiting_.empty() || batches_ || overlaps_) Suspend(hearing);
+}
+
 // Nothing that waits can be paired any more, and what the server sends is not followed until the client asks again.
 void Conversation::Suspend(Hearing& hearing) {
+  ForgetAll();
   requests_.SetExchange(false);
   waiting_.Suspend(Losses());
   answers_.Skip(Reason::kGap, hearing);
 }
 
-// Requests and answers are over: what follows is another protocol.
+// Requests and answers are over: what follows is not read.
 void Conversation::Leave(Reason reason, Hearing& hearing) {
   requests_.StopDecoding(reason, hearing);
   answers_.StopDecoding(reason, hearing);
-  SetState(State::kFinished);
+  // Compressed it is MySQL all the same: each byte of it is seen, and counted as missing.
+  if (reason != Reason::kCompressed) SetState(State::kFinished);
 }
 
 void Conversation::Confirm() {
@@ -270,6 +283,7 @@ void Conversation::Tell(const Waiting::Entry& entry, const Answer& answer, NoAns
   call.operation = entry.request.operation;
   call.destination = entry.request.statement.table.text();
   call.code = call.error = std::string_view(code.data(), code_size);
+  if (answer.failed) call.error = "_OTHER";
   call.no_answer = no_answer;
   call.start_ns = entry.start_ns;
   call.end_ns = std::max(end_ns, entry.start_ns);
@@ -286,8 +300,8 @@ void Conversation::TellUnanswered(const Waiting::Entry& entry, NoAnswer no_answe
 
 void Conversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
   Hearing hearing(*this, sink);
-  // Nobody says more about an answer whose end was not seen.
-  if (answers_.end_lost() && why != NoAnswer::kReset) answers_.EndLostAnswer(hearing);
+  // An answer whose end was not seen may have been complete, unless the last that came was a row, or may have been one.
+  if (answers_.end_lost() && why != NoAnswer::kReset && !answers_.ends_with_text()) answers_.EndLostAnswer(hearing);
   requests_.OnClose(hearing);
   answers_.OnClose(hearing);
   TakeParsed();
@@ -295,11 +309,6 @@ void Conversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
 }
 
 void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
-  if (answers_.end_lost() && last_ns(Side::kAnswers) + options().lost_end_timeout_ns <= now_ns) {
-    Hearing hearing(*this, sink);
-    answers_.EndLostAnswer(hearing);
-    TakeParsed();
-  }
   if (answers_.in_answer()) return;  // an answer that has begun has no deadline, nor have those behind it
   while (auto* entry = waiting_.NextWithDeadline()) {
     const std::uint64_t deadline = entry->last_byte_ns + options().answer_timeout_ns;
@@ -310,7 +319,6 @@ void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
 }
 
 std::optional<std::uint64_t> Conversation::ExpiresAt() const {
-  if (answers_.end_lost()) return last_ns(Side::kAnswers) + options().lost_end_timeout_ns;
   if (answers_.in_answer()) return std::nullopt;
   const auto* entry = waiting_.NextWithDeadline();
   return entry != nullptr ? std::optional(entry->last_byte_ns + options().answer_timeout_ns) : std::nullopt;

@@ -55,6 +55,7 @@ class Conversation final : public StreamConversation {
   Asked AskedBy(const decode::mysql::Request& request);
   decode::mysql::Expected BeginAnswer(Hearing& hearing);
   void EndAnswer(const decode::mysql::Answer& answer, Hearing& hearing);
+  void LoseRequests(Hearing& hearing);
   void Suspend(Hearing& hearing);
   void Leave(decode::Unparsed reason, Hearing& hearing);
   void Confirm();
@@ -74,7 +75,8 @@ class Conversation final : public StreamConversation {
   std::size_t charged_ = 0;
   std::uint32_t server_capabilities_ = 0xffffffff;  // until the greeting says
   std::uint32_t client_capabilities_ = 0;
-  bool pipelines_ = false;  // the client was seen to ask before it had its answer
+  bool batches_ = false;   // the client was seen to ask again before the answer began
+  bool overlaps_ = false;  // and while it came
 };
 
 }  // namespace wiregauge::match::mysql
