@@ -90,8 +90,8 @@ int tap_backfill(struct bpf_iter__tcp *ctx)
 	read_totals(&c->reported, tp);
 	c->netns = where.netns;
 	c->last_direction = 0xff;
-	c->sent.first_seq = c->sent.next_seq = tp->snd_nxt;
-	c->received.first_seq = c->received.next_seq = tp->rcv_nxt;
+	c->sent_rest.first_seq = c->sent.next_seq = tp->snd_nxt;
+	c->received_rest.first_seq = c->received.next_seq = tp->rcv_nxt;
 	c->role =
 	    bpf_map_lookup_elem(&backfill_listeners, &where) ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
 	c->mid_stream = 1;

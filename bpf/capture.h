@@ -4,25 +4,34 @@
 #define WIREGAUGE_BPF_CAPTURE_H
 
 /* Tells user space of a connection, once, before its first bytes. */
-static __noinline bool announce(struct connection *c, struct wg_open *tuple_of, __u64 now)
+static __noinline bool announce(struct __sk_buff *skb, struct connection *c,
+				const struct segment *s)
 {
+	struct segment addressed;
 	struct wg_open *r;
 
-	if (!c || !tuple_of)
+	if (!c || !s)
 		return false;
 	r = reserve(sizeof(*r));
 	if (!r) {
 		count(WG_LOST_OPEN_RING_FULL, 1);
 		return false;
 	}
-	*r = *tuple_of;
-	fill_header(&r->header, WG_RECORD_OPEN, c->id, now);
+	if (!c->id)
+		c->id = bpf_get_socket_cookie(skb); /* back-filled */
+	addressed = *s;
+	read_addresses(skb, &addressed);
+	r->local = s->sent ? addressed.source : addressed.destination;
+	r->remote = s->sent ? addressed.destination : addressed.source;
+	r->cgroup_id = bpf_skb_cgroup_id(skb);
+	__builtin_memset(r->padding, 0, sizeof(r->padding));
+	fill_header(&r->header, WG_RECORD_OPEN, c->id, s->now);
 	r->header.flags =
 	    (c->mid_stream ? WG_OPEN_MID_STREAM : 0) |
 	    (c->l7 == L7_UNREAD && c->unread == WG_UNREAD_ENCRYPTED ? WG_OPEN_ENCRYPTED : 0) |
 	    (c->twin ? WG_OPEN_BOTH_ENDS : 0);
-	r->sent_seq = c->sent.first_seq;
-	r->received_seq = c->received.first_seq;
+	r->sent_seq = c->sent_rest.first_seq;
+	r->received_seq = c->received_rest.first_seq;
 	r->owner = c->owner;
 	r->netns = c->netns;
 	r->role = c->role;
@@ -197,28 +206,37 @@ static __noinline int tell_uncaptured(struct __sk_buff *skb, const struct segmen
 }
 
 /* Takes the middle of a write that is not told yet. */
-static __always_inline __u64 take_skipped(struct flow *f)
+static __always_inline __u64 take_skipped(struct connection *c, bool sent)
 {
-	return f->skipped ? __sync_lock_test_and_set(&f->skipped, 0) : 0;
+	struct flow_rest *rest = sent ? &c->sent_rest : &c->received_rest;
+
+	return rest->skipped ? __sync_lock_test_and_set(&rest->skipped, 0) : 0;
 }
 
-static __always_inline void tell_skipped(struct flow *f, __u64 id, bool sent, __u64 now)
+static __noinline int tell_run(__u64 run, __u64 id, bool sent, __u64 now)
 {
-	__u64 run = take_skipped(f);
 	struct wg_data *r;
 
-	if (!run)
-		return;
 	r = reserve(sizeof(*r));
-	if (!r) {
-		lose_data((__u32)run);
-		return;
-	}
+	if (!r)
+		return lose_data((__u32)run);
 	fill_header(&r->header, WG_RECORD_DATA, id, now);
 	r->header.flags = sent ? WG_DATA_SENT : 0;
 	r->seq = run >> 32;
 	r->length = (__u32)run;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 1;
+}
+
+static __always_inline void tell_skipped(struct connection *c, bool sent, __u64 now)
+{
+	__u64 run;
+
+	if (!(sent ? c->sent.skips : c->received.skips))
+		return;
+	run = take_skipped(c, sent);
+	if (run)
+		tell_run(run, c->id, sent, now);
 }
 
 #define SKIPPED_MAX (1U << 28) /* well below the window in which sequence numbers compare */
@@ -232,20 +250,22 @@ static __always_inline void tell_skipped(struct flow *f, __u64 id, bool sent, __
 static __always_inline bool skip(struct __sk_buff *skb, struct connection *c, struct flow *f,
 				 const struct segment *s, bool mid_write)
 {
-	__u64 old = f->skipped;
+	struct flow_rest *rest = s->sent ? &c->sent_rest : &c->received_rest;
+	__u64 old = rest->skipped;
 	__u64 run = (__u64)s->seq << 32 | s->length;
 
 	if (f->next_seq != s->seq + s->length || !mid_write) {
-		tell_skipped(f, c->id, s->sent, s->now); /* out of order, or the run is over */
+		tell_skipped(c, s->sent, s->now); /* out of order, or the run is over */
 		return false;
 	}
 	if (!(s->flags & (TCP_PSH | TCP_FIN)) && (__u32)old < SKIPPED_MAX) {
-		if (old && __sync_val_compare_and_swap(&f->skipped, old, old + s->length) == old)
+		if (old && __sync_val_compare_and_swap(&rest->skipped, old, old + s->length) == old)
 			return true;
-		f->skipped = run; /* the first, or the other direction has told what there was */
+		f->skips = 1;
+		rest->skipped = run; /* the first, or the other direction has told what there was */
 		return true;
 	}
-	old = take_skipped(f);
+	old = take_skipped(c, s->sent);
 	if (old)
 		run = old + s->length;
 	tell_uncaptured(skb, s, c->id, run, true);
@@ -266,10 +286,10 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 		c->last_direction = s->sent;
 		f->burst_bytes = 0;
 		mid_write = false;
-		tell_skipped(s->sent ? &c->received : &c->sent, c->id, !s->sent, s->now);
+		tell_skipped(c, !s->sent, s->now);
 	}
 	if (s->length <= WG_CAPTURE_SMALL) {
-		tell_skipped(f, c->id, s->sent, s->now);
+		tell_skipped(c, s->sent, s->now);
 		f->burst_bytes += s->length;
 		if (s->length <= WG_CAPTURE_TINY)
 			tiny_piece(skb, s, c->id, s->length);
@@ -280,7 +300,7 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 	what.budget = burst_left(c, f);
 	if (!what.budget && skip(skb, c, f, s, mid_write))
 		return;
-	tell_skipped(f, c->id, s->sent, s->now);
+	tell_skipped(c, s->sent, s->now);
 	__builtin_memcpy(&packed, &what, sizeof(packed));
 	f->burst_bytes += tell_large(skb, c->id, s->now, s->seq, packed);
 }
@@ -337,15 +357,18 @@ static __always_inline void become_encrypted(struct connection *c)
 	c->twin = 0; /* each end has its own plaintext */
 }
 
-static __always_inline void begin_capture(struct __sk_buff *skb, struct connection *c,
-					  const struct segment *s)
+static __noinline int begin_capture(struct __sk_buff *skb, struct connection *c,
+				    const struct segment *s)
 {
 	union first_bytes first = {};
-	struct segment addressed = *s;
+	struct segment addressed;
 	struct wg_tuple own = {};
-	bool known = read_first_bytes(skb, s, &first);
-	bool encrypted = known && is_tls_hello(&first);
+	bool known, encrypted;
 
+	if (!c || !s)
+		return 0;
+	known = read_first_bytes(skb, s, &first);
+	encrypted = known && is_tls_hello(&first);
 	c->l7 = L7_CAPTURED;
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
@@ -353,6 +376,7 @@ static __always_inline void begin_capture(struct __sk_buff *skb, struct connecti
 	if (known && (is_http2_preface(&first) || is_kafka_versions(&first)))
 		c->burst_max = WG_BURST_UNLIMITED;
 	if (c->loopback) {
+		addressed = *s;
 		read_addresses(skb, &addressed);
 		own.local = s->sent ? addressed.source : addressed.destination;
 		own.remote = s->sent ? addressed.destination : addressed.source;
@@ -361,6 +385,7 @@ static __always_inline void begin_capture(struct __sk_buff *skb, struct connecti
 	}
 	if (encrypted)
 		become_encrypted(c);
+	return 0;
 }
 
 /* TLS may begin after a few words in the clear (STARTTLS, a database's SSL request). */

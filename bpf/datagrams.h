@@ -127,7 +127,7 @@ DEFINE_DATAGRAM(small_datagram, WG_CAPTURE_SMALL)
 DEFINE_DATAGRAM(medium_datagram, WG_CAPTURE_MEDIUM)
 DEFINE_DATAGRAM(large_datagram, WG_CAPTURE_LARGE)
 
-static __noinline int tap_datagram(struct __sk_buff *skb, struct bpf_sock *sk, bool sent)
+static __always_inline int tap_datagram(struct __sk_buff *skb, struct bpf_sock *sk, bool sent)
 {
 	struct segment s = {.sent = sent};
 	struct datagram_socket *d;

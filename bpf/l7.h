@@ -33,9 +33,9 @@ static __always_inline bool is_http2_preface(const union first_bytes *f)
 }
 
 /*
- * Kafka's ApiVersions request (key 18), with which clients since 0.10 begin: a frame of less than 64
- * KiB, the key, a version, a correlation id. Producers send without waiting for answers, and many
- * requests share a segment, so nothing may be left out.
+ * Kafka's ApiVersions request (key 18), with which clients since 0.10 begin: a frame of less than
+ * 64 KiB, the key, a version, a correlation id. Producers send without waiting for answers, and
+ * many requests share a segment, so nothing may be left out.
  */
 static __always_inline bool is_kafka_versions(const union first_bytes *f)
 {

@@ -40,19 +40,24 @@ struct totals {
 	__u32 opened; /* in deltas: 1 when this is the connection's first report */
 };
 
+/* One direction: what each packet needs. */
 struct flow {
 	__u32 next_seq;	   /* one past the last byte told in order */
 	__u32 burst_bytes; /* captured since the other direction spoke */
-	__u32 fin_seq;	   /* sequence number of the FIN, when it was seen */
+	__u8 mid_write;	   /* the latest segment did not end a write of the sender's */
+	__u8 skips;	   /* skipped was ever used */
+	__u8 padding[2];
+};
+
+struct flow_rest {
 	__u32 first_seq;
+	__u32 fin_seq;	    /* sequence number of the FIN, when it was seen */
 	__u64 unread_bytes; /* payload that passed and was not to be captured */
 	/*
 	 * The middle of a long write, not told yet: sequence number of its first byte in the upper
 	 * half, length in the lower; 0 when there is none. Either direction may take it to tell.
 	 */
 	__u64 skipped;
-	__u8 mid_write; /* the latest segment did not end a write of the sender's */
-	__u8 padding[7];
 };
 
 /*
@@ -61,10 +66,11 @@ struct flow {
  * write undoes another.
  */
 struct connection {
-	struct bpf_spin_lock lock; /* guards reported and unreported_open */
-	__u8 established;	   /* baselines are set; counted as opened or back-filled */
-	__u8 mid_stream;	   /* older than the tap */
-	__u8 announced;		   /* WG_RECORD_OPEN has reached the ring */
+	/* What a packet needs is first: 56 bytes, which share the cache line that finding them
+	 * takes. */
+	__u8 established; /* baselines are set; counted as opened or back-filled */
+	__u8 mid_stream;  /* older than the tap */
+	__u8 announced;	  /* WG_RECORD_OPEN has reached the ring */
 	__u8 in_tuples;
 	__u8 reset_sent;
 	__u8 reset_received;
@@ -74,7 +80,19 @@ struct connection {
 	__u8 role;
 	__u8 l7;     /* enum l7 */
 	__u8 unread; /* enum wg_unread: why */
-	__u64 id;    /* socket cookie; 0 until known */
+	__u8 last_direction;
+	__u8 loopback; /* both ends are in this network namespace */
+	__u8 padding[2];
+	__u64 id; /* socket cookie; 0 until known */
+	struct flow received;
+	struct flow sent;
+	__u32 segments;	 /* with payload, as far as they were told */
+	__u32 next_look; /* for a verdict, at this many segments */
+	/* 56 bytes */
+	struct flow_rest received_rest;
+	struct flow_rest sent_rest;
+	__u32 burst_max;	   /* bytes captured in one direction until the other speaks */
+	struct bpf_spin_lock lock; /* guards reported and unreported_open */
 	__u64 owner;
 	__u64 peer_owner;
 	__u64 connect_ns; /* clients: when the SYN left */
@@ -83,17 +101,9 @@ struct connection {
 	__u64 twin;	   /* the other end, when this one tells for both; and who that is */
 	__u64 twin_owner;
 	struct totals reported;
-	struct flow received;
-	struct flow sent;
 	__u32 peer;
 	__u32 netns;
 	__u8 comm[16];
-	__u32 segments;	 /* with payload, as far as they were told */
-	__u32 next_look; /* for a verdict, at this many segments */
-	__u32 burst_max; /* bytes captured in one direction until the other speaks */
-	__u8 last_direction;
-	__u8 loopback; /* both ends are in this network namespace */
-	__u8 padding[2];
 };
 
 /* A UDP socket. */

@@ -24,13 +24,14 @@ struct segment {
 	bool sent;
 };
 
-static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, void *tcp,
-				      void *end, __u32 tcp_offset)
+/* False when the header cannot be read. */
+static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, __u32 tcp_offset)
 {
-	__u8 *t = tcp;
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u8 *t = data + tcp_offset;
 	__u32 header;
 
-	if (tcp + 20 > end)
+	if ((void *)t + 20 > end)
 		return false;
 	header = (t[12] >> 4) * 4;
 	s->flags = t[13];
@@ -45,27 +46,23 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *s, 
 	return true;
 }
 
-/* False when the headers cannot be read. A v6 extension header is not looked behind: none precedes
- * TCP in practice. */
-static __always_inline bool parse(struct __sk_buff *skb, struct segment *s)
+/* The protocol that a packet carries, 0 when that cannot be read, and the size of the header before
+ * it. A v6 extension header is not looked behind: none precedes TCP in practice. */
+static __always_inline __u8 read_ip(struct __sk_buff *skb, __u32 *header)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	__u8 *ip = data;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__u32 header;
-
-		if (data + 20 > end || ip[9] != IPPROTO_TCP)
-			return false;
-		header = (ip[0] & 0x0f) * 4;
-		if (header < 20)
-			return false;
-		return parse_tcp(skb, s, data + header, end, header);
+		if (data + 20 > end)
+			return 0;
+		*header = (ip[0] & 0x0f) * 4;
+		return *header < 20 ? 0 : ip[9];
 	}
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || data + IPV6_HEADER > end ||
-	    ip[6] != IPPROTO_TCP)
-		return false;
-	return parse_tcp(skb, s, data + IPV6_HEADER, end, IPV6_HEADER);
+	*header = IPV6_HEADER;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || data + IPV6_HEADER > end)
+		return 0;
+	return ip[6];
 }
 
 static __always_inline void read_addresses(struct __sk_buff *skb, struct segment *s)

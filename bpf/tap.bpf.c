@@ -74,10 +74,10 @@ static __always_inline void note_flags(struct connection *c, const struct segmen
 	__u32 fin_seq = s->seq + s->length;
 
 	if ((s->flags & TCP_FIN) && s->sent) {
-		c->sent.fin_seq = fin_seq;
+		c->sent_rest.fin_seq = fin_seq;
 		c->fin_sent = 1;
 	} else if (s->flags & TCP_FIN) {
-		c->received.fin_seq = fin_seq;
+		c->received_rest.fin_seq = fin_seq;
 		c->fin_received = 1;
 	}
 	if ((s->flags & TCP_RST) && s->sent)
@@ -98,8 +98,6 @@ static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bp
 	struct connection *c;
 	struct tcp_sock *tp;
 
-	if (sk->state == BPF_TCP_LISTEN)
-		return NULL;
 	c = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) {
 		count(WG_LOST_CONNECTION_NO_MEMORY, 1);
@@ -109,8 +107,12 @@ static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bp
 	if (!tp)
 		return NULL;
 	read_totals(&c->reported, tp);
-	c->sent.next_seq = s->sent ? s->seq : tp->snd_nxt;
-	c->received.next_seq = s->sent ? tp->rcv_nxt : s->seq;
+	c->sent.next_seq = tp->snd_nxt;
+	c->received.next_seq = tp->rcv_nxt;
+	if (s->sent)
+		c->sent.next_seq = s->seq;
+	else
+		c->received.next_seq = s->seq;
 	read_addresses(skb, &addressed);
 	t.remote = s->sent ? addressed.destination : addressed.source;
 	classify_peer(c, &t);
@@ -120,15 +122,48 @@ static __always_inline struct connection *adopt(struct __sk_buff *skb, struct bp
 	return c;
 }
 
-static __always_inline void describe(struct wg_open *o, struct __sk_buff *skb,
-				     const struct segment *s)
+/* A packet of a socket that has no connection, or none that is established. Gives the connection
+ * when it is to be taken up in the middle. */
+static __noinline struct connection *
+unestablished(struct __sk_buff *skb, struct connection *listener, const struct segment *s)
 {
-	struct segment addressed = *s;
+	struct segment addressed;
+	struct bpf_sock *sk = skb->sk;
 
-	read_addresses(skb, &addressed);
-	o->local = s->sent ? addressed.source : addressed.destination;
-	o->remote = s->sent ? addressed.destination : addressed.source;
-	o->cgroup_id = bpf_skb_cgroup_id(skb);
+	if (!sk || !s)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->protocol != IPPROTO_TCP || sk->type != SOCK_STREAM)
+		return NULL;
+	if (sk->state == BPF_TCP_LISTEN) {
+		if (!listener || s->sent || !s->length)
+			return NULL;
+		addressed = *s;
+		addressed.now = bpf_ktime_get_ns();
+		read_addresses(skb, &addressed);
+		tell_before_accept(skb, &addressed, listener->id);
+		return NULL;
+	}
+	if (listener && sk->state != BPF_TCP_ESTABLISHED)
+		return NULL;
+	return adopt(skb, sk, s);
+}
+
+/* Not TCP, or not readable. */
+static __noinline int tap_other(struct __sk_buff *skb, __u8 protocol, bool sent)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	if (sk->protocol == IPPROTO_UDP)
+		tap_datagram(skb, sk, sent);
+	else if (sk->protocol == IPPROTO_TCP && protocol != IPPROTO_TCP)
+		count(WG_LOST_HEADER_UNREADABLE, 1);
+	return 0;
 }
 
 static __always_inline int tap(struct __sk_buff *skb, bool sent)
@@ -137,40 +172,31 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	struct connection *c;
 	struct bpf_sock *sk = skb->sk;
 	struct flow *f;
+	__u32 header;
+	__u8 protocol;
 
 	if (!sk)
 		return 1;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 1;
-	if (sk->protocol != IPPROTO_TCP) {
-		if (sk->protocol == IPPROTO_UDP)
-			tap_datagram(skb, sk, sent);
+	/* The packet says what it is; the socket's own fields for it would cost a cache line. */
+	protocol = read_ip(skb, &header);
+	if (protocol != IPPROTO_TCP) {
+		tap_other(skb, protocol, sent);
 		return 1;
 	}
-	if (!parse(skb, &s)) {
+	if (!parse_tcp(skb, &s, header)) {
 		count(WG_LOST_HEADER_UNREADABLE, 1);
 		return 1;
 	}
 	if (!s.length && !(s.flags & (TCP_FIN | TCP_RST)))
 		return 1;
 	c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!c || (!c->established && sk->state == BPF_TCP_ESTABLISHED))
-		c = adopt(skb, sk, &s);
-	if (!c)
-		return 1;
+	if (!c || !c->established) {
+		c = unestablished(skb, c, &s);
+		if (!c)
+			return 1;
+	}
 	note_flags(c, &s);
 	if (!s.length || (c->l7 == L7_TWIN && told_by_twin(skb, c, &s)))
-		return 1;
-	if (sk->state == BPF_TCP_LISTEN) {
-		if (!sent) {
-			s.now = bpf_ktime_get_ns();
-			read_addresses(skb, &s);
-			tell_before_accept(skb, &s, c->id);
-		}
-		return 1;
-	}
-	if (!c->established)
 		return 1;
 	f = sent ? &c->sent : &c->received;
 	if (seen_before(f, sk, &s))
@@ -182,21 +208,14 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (c->l7 == L7_TWIN)
 		return 1;
 	if (c->l7 == L7_UNREAD) {
-		f->unread_bytes += s.length;
+		*(sent ? &c->sent_rest.unread_bytes : &c->received_rest.unread_bytes) += s.length;
 		if (c->announced || c->unread != WG_UNREAD_ENCRYPTED)
 			return 1;
 	}
 	s.now = bpf_ktime_get_ns();
-	if (!c->announced) {
-		struct wg_open o = {};
-
-		if (!c->id)
-			c->id = bpf_get_socket_cookie(skb); /* back-filled */
-		describe(&o, skb, &s);
-		if (!announce(c, &o, s.now)) {
-			count(WG_LOST_BYTES_RING_FULL, c->l7 == L7_UNREAD ? 0 : s.length);
-			return 1;
-		}
+	if (!c->announced && !announce(skb, c, &s)) {
+		count(WG_LOST_BYTES_RING_FULL, c->l7 == L7_UNREAD ? 0 : s.length);
+		return 1;
 	}
 	if (c->l7 == L7_UNREAD)
 		return 1;
@@ -283,6 +302,8 @@ static __always_inline void begin(struct connection *c, __u8 role)
 	c->established_ns = bpf_ktime_get_ns();
 	__builtin_memset(&c->received, 0, sizeof(c->received));
 	__builtin_memset(&c->sent, 0, sizeof(c->sent));
+	__builtin_memset(&c->received_rest, 0, sizeof(c->received_rest));
+	__builtin_memset(&c->sent_rest, 0, sizeof(c->sent_rest));
 }
 
 static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_sock *sk,
@@ -302,8 +323,8 @@ static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_soc
 	c->reported.received_segments = 0;
 	c->reported.retransmitted_segments = 0;
 	c->reported.retransmission_timeouts = 0;
-	c->sent.first_seq = c->sent.next_seq = tp->snd_nxt;
-	c->received.first_seq = c->received.next_seq = tp->rcv_nxt;
+	c->sent_rest.first_seq = c->sent.next_seq = tp->snd_nxt;
+	c->received_rest.first_seq = c->received.next_seq = tp->rcv_nxt;
 	read_tuple(&t, (struct sock *)tp, &c->netns);
 	c->loopback = !!t.netns;
 	classify_peer(c, &t);
@@ -351,8 +372,8 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 	}
 	if (c->in_tuples)
 		bpf_map_delete_elem(&tuples, &t);
-	tell_skipped(&c->received, c->id, false, bpf_ktime_get_ns());
-	tell_skipped(&c->sent, c->id, true, bpf_ktime_get_ns());
+	tell_skipped(c, false, bpf_ktime_get_ns());
+	tell_skipped(c, true, bpf_ktime_get_ns());
 	tell_close(c);
 	bpf_map_delete_elem(&captures, &c->id);
 	c->established = 0;

@@ -27,9 +27,9 @@ static __always_inline void read_totals(struct totals *t, struct tcp_sock *tp)
 static __always_inline void without_fins(struct totals *t, struct connection *c,
 					 struct tcp_sock *tp)
 {
-	if (c->fin_sent && after(tp->snd_una, c->sent.fin_seq))
+	if (c->fin_sent && after(tp->snd_una, c->sent_rest.fin_seq))
 		t->sent_bytes--;
-	if (c->fin_received && after(tp->rcv_nxt, c->received.fin_seq))
+	if (c->fin_received && after(tp->rcv_nxt, c->received_rest.fin_seq))
 		t->received_bytes--;
 }
 
@@ -171,7 +171,7 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 
 	read_totals(&now, tp);
 	without_fins(&now, c, tp);
-	now.unread_bytes = c->sent.unread_bytes + c->received.unread_bytes;
+	now.unread_bytes = c->sent_rest.unread_bytes + c->received_rest.unread_bytes;
 	entry = current_deltas(&key);
 	if (!entry) {
 		count(WG_LOST_TCP_NO_ROOM, 1);
