@@ -20,7 +20,9 @@ using namespace decode::http2;
 
 class Counter final : public Sink {
  public:
-  void OnRequest(const HttpRequest& request) override { sum += request.end_ns - request.start_ns + request.path.size(); }
+  void OnRequest(const HttpRequest& request) override {
+    sum += request.end_ns - request.start_ns + request.path.size();
+  }
   void OnCall(const Call& call) override { sum += call.end_ns - call.start_ns + call.operation.size(); }
   std::uint64_t sum = 0;
 };
@@ -49,31 +51,54 @@ struct Exchange {
 };
 
 // What h2load and nghttpd say, what a browser and an application server say, and a unary gRPC call in C++.
-const Exchange kH2load = {
-    {{":method", "GET"}, {":scheme", "http"}, {":path", "/index.html"}, {":authority", "10.0.0.1:8080"},
-     {"user-agent", "h2load nghttp2/1.52.0"}},
-    "",
-    {{":status", "200"}, {"server", "nghttpd nghttp2/1.52.0"}, {"cache-control", "max-age=3600"},
-     {"date", "Fri, 20 Nov 2026 10:00:00 GMT"}, {"content-length", "12"}, {"content-type", "text/html"}},
-    "hello world\n",
-    {}};
+const Exchange kH2load = {{{":method", "GET"},
+                           {":scheme", "http"},
+                           {":path", "/index.html"},
+                           {":authority", "10.0.0.1:8080"},
+                           {"user-agent", "h2load nghttp2/1.52.0"}},
+                          "",
+                          {{":status", "200"},
+                           {"server", "nghttpd nghttp2/1.52.0"},
+                           {"cache-control", "max-age=3600"},
+                           {"date", "Fri, 20 Nov 2026 10:00:00 GMT"},
+                           {"content-length", "12"},
+                           {"content-type", "text/html"}},
+                          "hello world\n",
+                          {}};
 const Exchange kBrowser = {
-    {{":method", "POST"}, {":authority", "shop.example.com"}, {":scheme", "https"},
-     {":path", "/api/v1/orders/123456?expand=items"}, {"content-length", "27"}, {"accept", "application/json"},
-     {"sec-ch-ua", "\"Chromium\";v=\"130\""}, {"content-type", "application/json"},
-     {"user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"},
-     {"origin", "https://shop.example.com"}, {"referer", "https://shop.example.com/cart"},
-     {"accept-encoding", "gzip, deflate, br"}, {"accept-language", "en-GB,en;q=0.9"},
+    {{":method", "POST"},
+     {":authority", "shop.example.com"},
+     {":scheme", "https"},
+     {":path", "/api/v1/orders/123456?expand=items"},
+     {"content-length", "27"},
+     {"accept", "application/json"},
+     {"sec-ch-ua", "\"Chromium\";v=\"130\""},
+     {"content-type", "application/json"},
+     {"user-agent",
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"},
+     {"origin", "https://shop.example.com"},
+     {"referer", "https://shop.example.com/cart"},
+     {"accept-encoding", "gzip, deflate, br"},
+     {"accept-language", "en-GB,en;q=0.9"},
      {"cookie", "session=0123456789abcdef0123; basket=42"},
      {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
     "{\"item\": 17, \"count\": 3000}",
-    {{":status", "201"}, {"content-type", "application/json; charset=utf-8"}, {"date", "Fri, 20 Nov 2026 10:00:00 GMT"},
-     {"cache-control", "no-store"}, {"vary", "Accept-Encoding"}, {"x-request-id", "8f14e45f-ceea-467f-a0e6-7c1d1e2f3a4b"}},
+    {{":status", "201"},
+     {"content-type", "application/json; charset=utf-8"},
+     {"date", "Fri, 20 Nov 2026 10:00:00 GMT"},
+     {"cache-control", "no-store"},
+     {"vary", "Accept-Encoding"},
+     {"x-request-id", "8f14e45f-ceea-467f-a0e6-7c1d1e2f3a4b"}},
     "{\"order\": 9, \"status\": \"ok\"}",
     {}};
 const Exchange kGrpc = {
-    {{":method", "POST"}, {":scheme", "http"}, {":path", "/helloworld.Greeter/SayHello"}, {":authority", "10.0.0.1:50051"},
-     {"te", "trailers"}, {"content-type", "application/grpc"}, {"user-agent", "grpc-c++/1.51.1 grpc-c/29.0.0 (linux; chttp2)"},
+    {{":method", "POST"},
+     {":scheme", "http"},
+     {":path", "/helloworld.Greeter/SayHello"},
+     {":authority", "10.0.0.1:50051"},
+     {"te", "trailers"},
+     {"content-type", "application/grpc"},
+     {"user-agent", "grpc-c++/1.51.1 grpc-c/29.0.0 (linux; chttp2)"},
      {"grpc-accept-encoding", "identity, deflate, gzip"}},
     std::string("\0\0\0\0\x05hello", 10),
     {{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-accept-encoding", "identity, deflate, gzip"}},
@@ -163,25 +188,40 @@ BENCHMARK(H2loadAndNghttpd)->Arg(1)->Arg(256);
 BENCHMARK(BrowserAndApplication)->Arg(1)->Arg(256);
 BENCHMARK(GrpcUnary)->Arg(1)->Arg(256);
 
-// Bytes of heap for a connection that has answered a request and is idle.
+// Bytes of heap for a connection that has answered a request and is idle, two dynamic tables included.
 void IdleConnection(benchmark::State& state, const Exchange& exchange) {
   constexpr std::size_t kConnections = 1'000;
+  Fed shared(exchange);
+  const std::string opening = std::string(kPreface) + Settings();
+  Deflater requests;
+  Deflater answers;
+  shared.requests.Swap(requests);
+  shared.answers.Swap(answers);
+  const std::string request = opening + shared.Requests(exchange).bytes;
+  const std::string answer = Settings() + SettingsAck() + shared.Answers(exchange).bytes;
   double bytes = 0;
   for (auto _ : state) {
-    std::size_t rest = 0;  // what the harness of each takes
-    std::vector<std::unique_ptr<Fed>> fed(kConnections);
+    std::vector<std::unique_ptr<Conversation>> connections(kConnections);
     const std::size_t before = mallinfo2().uordblks;
-    for (auto& one : fed) {
-      one = std::make_unique<Fed>(exchange);
-      rest += sizeof(Fed) - sizeof(Conversation);
-      const std::size_t held = mallinfo2().uordblks;
-      { const Segment drop[] = {std::exchange(one->request, {}), std::exchange(one->answer, {})}; }
-      rest += 0 * held;
+    for (auto& connection : connections) {
+      connection = std::make_unique<Conversation>(probe::OpenRecord{.role = probe::Role::kServer}, shared.options,
+                                                  shared.budget);
+      const auto pass = [&](probe::Direction direction, std::string_view text) {
+        connection->OnData(
+            {.direction = direction, .length = static_cast<std::uint32_t>(text.size()), .captured = AsBytes(text)},
+            shared.counter);
+      };
+      pass(probe::Direction::kReceived, request);
+      pass(probe::Direction::kSent, answer);
     }
-    bytes = static_cast<double>(mallinfo2().uordblks - before - rest) / kConnections;
+    bytes = static_cast<double>(mallinfo2().uordblks - before) / kConnections;
   }
   state.counters["bytes"] = bytes;
 }
+void IdleBrowser(benchmark::State& state) { IdleConnection(state, kBrowser); }
+void IdleGrpc(benchmark::State& state) { IdleConnection(state, kGrpc); }
+BENCHMARK(IdleBrowser)->Iterations(1);
+BENCHMARK(IdleGrpc)->Iterations(1);
 
 }  // namespace
 }  // namespace wiregauge::match::http2

@@ -129,10 +129,11 @@ HeaderDecoder::Value HeaderDecoder::ValueOf(Kind kind, std::string_view text, st
     case Kind::kUnknown: break;
     case Kind::kMethod: value.number = static_cast<std::uint16_t>(http1::FindMethod(text)); break;
     case Kind::kPath: {
-      const std::size_t end = text.substr(0, http1::kPathMax).find_first_of("?#");
+      const std::string_view kept = text.substr(0, http1::kPathMax);
+      const std::size_t end = std::min(kept.find('?'), kept.find('#'));
       const bool cut = end == std::string_view::npos && size > http1::kPathMax && text[http1::kPathMax] != '?' &&
                        text[http1::kPathMax] != '#';
-      value.text = TextRef::Make(text.substr(0, std::min(end, http1::kPathMax)), cut);
+      value.text = TextRef::Make(kept.substr(0, end), cut);
       break;
     }
     case Kind::kStatus: value.number = StatusOf(text); break;

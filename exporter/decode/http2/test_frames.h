@@ -60,6 +60,7 @@ class Deflater {
   Deflater(const Deflater&) = delete;
   Deflater& operator=(const Deflater&) = delete;
 
+  void Swap(Deflater& other) { std::swap(deflater_, other.deflater_); }
   void SetTableSize(std::size_t bytes) { nghttp2_hd_deflate_change_table_size(deflater_, bytes); }
 
   std::string Block(FieldList fields, std::uint8_t flags = NGHTTP2_NV_FLAG_NONE) {

@@ -241,7 +241,6 @@ void Conversation::OnAnswerSection(Section& section, Sink& sink) {
   if (fields.status >= 100 && fields.status < 200 && !section.end_stream) return;  // RFC 9110 section 15.2
   stream->answer_unknown = stream->answer_unknown || section.lost || fields.unknown;
   if (stream->answering) {
-    stream->trailers = true;
     if (stream->status == 0) stream->status = fields.status;  // what was lost was a 1xx
   } else {
     stream->answering = true;
@@ -307,13 +306,14 @@ void Conversation::OnGoAway(Side side, std::uint32_t last_stream, std::uint32_t 
 bool Conversation::IsGrpc(const Stream& stream) const {
   if (stream.grpc != Stream::Grpc::kUnknown) return stream.grpc == Stream::Grpc::kYes;
   if (stream.method != Method::kPost && stream.method != Method::kOther) return false;
-  return stream.grpc_status >= 0 || grpc_seen_ || (stream.grpc_message && stream.trailers);
+  return stream.grpc_status >= 0 || stream.grpc_message || grpc_seen_;
 }
 
 void Conversation::End(Stream& stream, NoAnswer no_answer, std::optional<std::uint32_t> error, std::uint64_t end_ns,
                        Sink& sink) {
   if (!stream.expired) {
     if (IsGrpc(stream)) {
+      grpc_seen_ = true;
       TellCall(stream, no_answer, error, end_ns, sink);
     } else {
       TellRequest(stream, no_answer, error ? decode::http2::ErrorName(*error) : std::string_view(), end_ns, sink);

@@ -386,6 +386,11 @@ TEST(Http2Conversation, GrpcJoinedInTheMiddle) {
   tap.Answer(Headers(103, kRpcAnswer) + Headers(103, GrpcStatus(3), kEnds));
   EXPECT_EQ(tap.sink.Take(), (Lines{"grpc a.B/C INVALID_ARGUMENT"}));
   EXPECT_EQ(tap.Counts().degraded_requests, 0u);
+  // Trailers-only, of which nothing is known.
+  Tap trailers_only(Role::kServer, true);
+  trailers_only.Request(Headers(7, unknown) + DataFrame(7, Message("you"), kEndStream));
+  trailers_only.Answer(Headers(7, kOk + Indexed(62) + Indexed(63), kEnds) + WindowUpdate(0));
+  EXPECT_EQ(trailers_only.sink.Take(), (Lines{"grpc _OTHER "}));
   // What is not known but may be gRPC is taken for it where gRPC was seen.
   tap.Request(Headers(105, unknown, kEnds));
   tap.Answer(Headers(105, kOk + Indexed(62) + GrpcStatus(14), kEnds));

@@ -28,7 +28,6 @@ struct Stream {
   bool request_ended : 1 = false;
   bool answering : 1 = false;       // the answer has begun
   bool answer_unknown : 1 = false;  // of the answer a part is not known, perhaps its status or grpc-status
-  bool trailers : 1 = false;        // the answer had some
   bool grpc_message : 1 = false;    // the request's first DATA frame was one gRPC message
   bool data_seen : 1 = false;       // of the request
   bool expired : 1 = false;         // told as timed out

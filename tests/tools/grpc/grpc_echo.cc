@@ -4,7 +4,8 @@
 //                                       input
 // A PLAN is METHOD:COUNT:CODE[:WHAT]: METHOD one of unary, client, server, chat, missing (which the server lacks); CODE
 // the status that the server is to end with; WHAT is "deadline" (the call gives up after 50 ms; the server would take a
-// minute), "cancel" (the client cancels) or "slow" (the server takes 30 ms). The JSON has, by method and the code that
+// minute), "cancel" (the client cancels) or "slow" (the server takes 30 ms). wait:0:0 says "waiting" and waits for a
+// line of input. The JSON has, by method and the code that
 // the client saw, the number of calls and the sum of their durations by its own clock.
 #include <chrono>
 #include <cstdio>
@@ -107,6 +108,12 @@ class Client {
         absent_(Absent::NewStub(channel_)) {}
 
   void Run(const Plan& plan) {
+    if (plan.method == "wait") {
+      std::cout << "waiting" << std::endl;
+      std::string line;
+      std::getline(std::cin, line);
+      return;
+    }
     for (int i = 0; i < plan.count; ++i) {
       const auto start = std::chrono::steady_clock::now();
       const grpc::Status status = Call(plan);
