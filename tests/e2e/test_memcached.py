@@ -3,7 +3,6 @@
 command and answer for answer, and what the server's own `stats` say."""
 import collections
 import contextlib
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
+import in_namespace  # noqa: E402
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
 
@@ -95,31 +95,8 @@ class Scene:
         self.process.wait()
 
     def in_client(self, function, *arguments):
-        """Runs function(address, *arguments) in a process of namespace b and of the cgroup; its result."""
-        results = multiprocessing.Queue()
-
-        def run():
-            self.cgroup.join()
-            with open(f"/run/netns/{self.pair.b.name}") as namespace:
-                _set_namespace(namespace.fileno())
-            try:
-                results.put((None, function(self.address, *arguments)))
-            except BaseException as error:  # pylint: disable=broad-except
-                results.put((repr(error), None))
-
-        process = multiprocessing.Process(target=run)
-        process.start()
-        error, result = results.get(timeout=100)
-        process.join()
-        if error:
-            raise AssertionError(error)
-        return result
-
-
-def _set_namespace(descriptor):
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
+        """function(address, *arguments) in namespace b and the cgroup."""
+        return in_namespace.call(self.pair.b, self.cgroup, function, self.address, *arguments)
 
 
 def told(metrics, family):
