@@ -35,11 +35,14 @@ void Lookups::OnMessage(const decode::dns::Message& message, bool sent, Party pa
 void Lookups::OnQuestion(const decode::dns::Message& message, const Key& key, const Party& party, std::uint64_t time_ns,
                          Listener& listener) {
   if (auto* asked = waiting_.Find(key)) {
-    if (asked->request.name == message.question.view() && asked->request.type == message.type) return;  // again
+    if (asked->request.name == message.question.view() && asked->request.type == message.type) {
+      ++asked->request.copies;
+      return;
+    }
   }
   TellSearchSteps(message.question.view(), message.type, party, listener);
   Pairs::Entry entry;
-  entry.request = {std::string(message.question.view()), message.type, party};
+  entry.request = {std::string(message.question.view()), message.type, 1, party};
   entry.start_ns = entry.last_byte_ns = time_ns;
   std::optional<Pairs::Entry> replaced;
   waiting_.OnRequest(key, std::move(entry), replaced, counts_);
@@ -52,10 +55,13 @@ void Lookups::OnAnswer(const decode::dns::Message& message, const Key& key, std:
   const bool fits = asked != nullptr && (!message.has_question || (asked->request.name == message.question.view() &&
                                                                    asked->request.type == message.type));
   if (!fits) {
-    ++counts_.unmatched_answers;
+    if (!IsSecondAnswer(key)) ++counts_.unmatched_answers;
     return;
   }
   const Pairs::Entry entry = *waiting_.Take(key);
+  if (entry.request.copies > 1 && answered_.size() < kAnsweredMax) {
+    answered_.push_back({key, entry.request.copies - 1, time_ns});
+  }
   if (message.address_count != 0) {
     listener.OnAddresses(message.question.view(), std::span(message.addresses).first(message.address_count),
                          message.ttl_s, time_ns);
@@ -81,6 +87,13 @@ void Lookups::KeepMiss(Miss miss, Listener& listener) {
     misses.erase(misses.begin());
   }
   misses.push_back(std::move(miss));
+}
+
+bool Lookups::IsSecondAnswer(const Key& key) {
+  const auto found = std::find_if(answered_.begin(), answered_.end(), [&](const Answered& a) { return a.key == key; });
+  if (found == answered_.end()) return false;
+  if (--found->copies == 0) answered_.erase(found);
+  return true;
 }
 
 void Lookups::TellSearchSteps(std::string_view name, std::uint16_t type, const Party& party, Listener& listener) {
@@ -124,6 +137,7 @@ void Lookups::OnTick(std::uint64_t now_ns, Listener& listener) {
     const auto [key, entry] = waiting_.TakeOldest();
     Tell(entry.request, "", "", NoAnswer::kTimeout, entry.start_ns, entry.start_ns + kTimeoutNs, listener);
   }
+  std::erase_if(answered_, [&](const Answered& a) { return a.time_ns + kTimeoutNs <= now_ns; });
   absl::erase_if(misses_, [&](auto& asker) {
     std::erase_if(asker.second, [&](const Miss& miss) {
       const bool over = miss.end_ns + kSearchNs <= now_ns;

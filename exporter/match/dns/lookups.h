@@ -58,6 +58,9 @@ class Lookups {
   // Askers that have such; of more, NXDOMAIN is told at once.
   static constexpr std::size_t kAskersMax = 1'024;
 
+  // Questions that were sent again and are answered: each copy may have an answer of its own.
+  static constexpr std::size_t kAnsweredMax = 256;
+
   explicit Lookups(decode::MemoryBudget& budget) : waiting_(budget) {}
 
   // A message of `party`'s socket: `sent` by it or received.
@@ -76,6 +79,7 @@ class Lookups {
   struct Question {
     std::string name;
     std::uint16_t type = 0;
+    std::uint32_t copies = 1;  // sent so often
     Party party;
   };
   using Pairs = PairsById<Key, Question>;
@@ -95,6 +99,17 @@ class Lookups {
   static void Tell(const Question& question, std::string_view code, std::string_view error, NoAnswer no_answer,
                    std::uint64_t start_ns, std::uint64_t end_ns, Listener& listener);
 
+  // Answers that are to come to copies of a question that is answered.
+  struct Answered {
+    Key key;
+    std::uint32_t copies = 0;
+    std::uint64_t time_ns = 0;
+  };
+
+  // An answer to such a copy.
+  bool IsSecondAnswer(const Key& key);
+
+  std::vector<Answered> answered_;                                // in the order of their answers
   mutable Pairs waiting_;                                         // finding its oldest forgets what is answered
   absl::flat_hash_map<std::uint64_t, std::vector<Miss>> misses_;  // asker -> misses, oldest first, never none
   ConnectionCounts counts_;

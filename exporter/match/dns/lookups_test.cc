@@ -106,6 +106,29 @@ TEST_F(DnsLookups, AnAnswerEndsALookup) {
   EXPECT_EQ(told_.addresses["db.example.com"], std::pair(std::size_t{1}, 60u));
 }
 
+TEST_F(DnsLookups, EachCopyOfAQuestionMayHaveAnAnswer) {
+  for (int copy = 0; copy < 3; ++copy) Ask(1, "db.example.com");
+  for (int copy = 0; copy < 3; ++copy) Reply(1, "db.example.com", 0);
+  EXPECT_EQ(told_.lookups, std::vector<std::string>{"db.example.com NOERROR"});
+  EXPECT_EQ(sockets_.counts().unmatched_answers, 0u);
+  Reply(1, "db.example.com", 0);
+  EXPECT_EQ(sockets_.counts().unmatched_answers, 1u);
+}
+
+TEST_F(DnsLookups, DiscoveryOnTheLinkIsNoLookup) {
+  const std::string query = Query(0, "printer.local");
+  for (const std::uint16_t port : {std::uint16_t{5353}, std::uint16_t{5355}, std::uint16_t{53}}) {
+    probe::DatagramRecord record;
+    record.direction = probe::Direction::kSent;
+    record.remote.port = port;
+    if (port == 53) record.remote.address = {0xff, 0x02};
+    record.captured = AsBytes(query);
+    sockets_.OnDatagram(record, told_);
+  }
+  Wait(20'000 * kMs);
+  EXPECT_TRUE(told_.lookups.empty());
+}
+
 TEST_F(DnsLookups, WhoReceivesTheQuestionIsTheServer) {
   Pass(Query(1, "a.b"), false);
   Pass(Answer(1, "a.b", 0), true);
