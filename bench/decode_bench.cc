@@ -10,6 +10,8 @@
 #include <benchmark/benchmark.h>
 
 #include "exporter/match/http_connection.h"
+#include "exporter/match/memcached/conversation.h"
+#include "exporter/match/redis/conversation.h"
 
 namespace wiregauge::match {
 namespace {
@@ -38,10 +40,11 @@ class Counter final : public Sink {
   void OnRequest(const HttpRequest& request) override {
     sum += request.end_ns - request.start_ns + request.path.size();
   }
-  void OnCall(const Call& /*call*/) override {}
+  void OnCall(const Call& call) override { sum += call.end_ns - call.start_ns + call.operation.size(); }
   std::uint64_t sum = 0;
 };
 
+template <typename Made>
 struct Fed {
   Fed() : connection(probe::OpenRecord{.connection = 1, .role = probe::Role::kServer}, options, budget) {}
   void Pass(probe::Direction direction, std::string_view text) {
@@ -56,13 +59,13 @@ struct Fed {
   Options options;
   decode::MemoryBudget budget;
   Counter counter;
-  HttpConnection connection;
+  Made connection;
   std::uint32_t seq[2] = {0, 0};
   std::uint64_t time_ns = 0;
 };
 
 void Exchange(benchmark::State& state, std::string_view request, std::string_view answer) {
-  Fed fed;
+  Fed<HttpConnection> fed;
   const auto depth = static_cast<std::size_t>(state.range(0));
   for (auto _ : state) {
     for (std::size_t i = 0; i < depth; ++i) fed.Pass(probe::Direction::kReceived, request);
@@ -76,6 +79,41 @@ void WrkAndNginx(benchmark::State& state) { Exchange(state, kWrkRequest, kNginxA
 void BrowserAndApplication(benchmark::State& state) { Exchange(state, kBrowserRequest, kChunkedAnswer); }
 BENCHMARK(WrkAndNginx)->Arg(1)->Arg(16);
 BENCHMARK(BrowserAndApplication)->Arg(1)->Arg(16);
+
+// A pipeline as redis-benchmark -P sends it: all commands in one segment, all answers in another.
+template <typename Made>
+void Pipeline(benchmark::State& state, std::string_view request, std::string_view answer) {
+  Fed<Made> fed;
+  std::string requests;
+  std::string answers;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    requests += request;
+    answers += answer;
+  }
+  for (auto _ : state) {
+    fed.Pass(probe::Direction::kReceived, requests);
+    fed.Pass(probe::Direction::kSent, answers);
+  }
+  benchmark::DoNotOptimize(fed.counter.sum);
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
+}
+
+void RedisSet(benchmark::State& state) {
+  Pipeline<redis::Conversation>(state, "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000001234\r\n$3\r\nxxx\r\n", "+OK\r\n");
+}
+void RedisGet(benchmark::State& state) {
+  Pipeline<redis::Conversation>(state, "*2\r\n$3\r\nGET\r\n$16\r\nkey:000000001234\r\n", "$3\r\nxxx\r\n");
+}
+void MemcachedSet(benchmark::State& state) {
+  Pipeline<memcached::Conversation>(state, "set key:1234 0 0 3\r\nxxx\r\n", "STORED\r\n");
+}
+void MemcachedGet(benchmark::State& state) {
+  Pipeline<memcached::Conversation>(state, "get key:1234\r\n", "VALUE key:1234 0 3\r\nxxx\r\nEND\r\n");
+}
+BENCHMARK(RedisSet)->Arg(1)->Arg(16)->Arg(64);
+BENCHMARK(RedisGet)->Arg(1)->Arg(16)->Arg(64);
+BENCHMARK(MemcachedSet)->Arg(1)->Arg(16);
+BENCHMARK(MemcachedGet)->Arg(1)->Arg(16);
 
 // Bytes of heap for a keep-alive connection that has answered a request and is idle.
 void IdleConnection(benchmark::State& state) {
