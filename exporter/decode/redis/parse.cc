@@ -47,12 +47,17 @@ constexpr std::array<CommandId, kSlots> kCommandSlots = MakeSlots();
 
 // --- numbers
 
-// Digits behind `at`, which is moved behind them; nothing when there are none or too many.
-std::optional<std::uint64_t> TakeCount(const char*& at, const char* end) {
-  std::uint64_t value = 0;
+// Digits behind `at`, which is moved behind them, into `value`; false when there are none or too many.
+inline bool TakeCount(const char*& at, const char* end, std::uint64_t& value) {
+  constexpr std::ptrdiff_t kDigitsMax = 12;
   const char* const begin = at;
-  for (; at < end && IsDigit(*at); ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
-  return at == begin || at - begin > 12 ? std::nullopt : std::optional(value);
+  value = 0;
+  for (; at < end; ++at) {
+    const unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
+    if (digit > 9) break;
+    value = value * 10 + digit;
+  }
+  return at != begin && at - begin <= kDigitsMax;
 }
 
 // "\r\n" behind `at`, which is moved behind it.
@@ -156,8 +161,9 @@ PubSub FindPubSub(std::string_view word) {
 
 std::optional<std::uint64_t> ParseCount(std::string_view digits, std::uint64_t max) {
   const char* at = digits.data();
-  const auto value = TakeCount(at, digits.data() + digits.size());
-  if (!value || at != digits.data() + digits.size() || *value > max) return std::nullopt;
+  const char* const end = at + digits.size();
+  std::uint64_t value = 0;
+  if (!TakeCount(at, end, value) || at != end || value > max) return std::nullopt;
   return value;
 }
 
@@ -218,21 +224,21 @@ std::size_t ParseCommand(std::string_view run, Request& request) {
   const char* at = run.data();
   const char* const end = at + run.size();
   if (run.size() < 8 || *at++ != '*') return 0;
-  const auto count = TakeCount(at, end);
-  if (!count || *count == 0 || *count > kElementsMax || !TakeLineEnd(at, end)) return 0;
+  std::uint64_t count = 0;
+  if (!TakeCount(at, end, count) || count == 0 || count > kElementsMax || !TakeLineEnd(at, end)) return 0;
   ArgumentReader arguments;
-  arguments.Begin(*count);
-  for (std::uint64_t i = 0; i < *count; ++i) {
-    if (at == end || *at++ != '$') return 0;
-    const auto size = TakeCount(at, end);
-    if (!size || !TakeLineEnd(at, end) || *size >= static_cast<std::uint64_t>(end - at)) return 0;
-    const std::string_view first(at, std::min<std::size_t>(*size, LineFraming::kFirstBytesKept));
-    at += *size;
+  arguments.Begin(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    std::uint64_t size = 0;
+    if (at == end || *at++ != '$' || !TakeCount(at, end, size) || !TakeLineEnd(at, end)) return 0;
+    if (size >= static_cast<std::uint64_t>(end - at)) return 0;
+    const std::string_view argument(at, size);
+    at += size;
     if (!TakeLineEnd(at, end)) return 0;
     if (arguments.indifferent()) {
       arguments.Skip(1);
     } else {
-      arguments.Add(*size > LineFraming::kFirstBytesKept ? std::string_view() : first);
+      arguments.Add(size > LineFraming::kFirstBytesKept ? std::string_view() : argument);
     }
   }
   request = arguments.Finish();
