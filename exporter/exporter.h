@@ -21,7 +21,7 @@ namespace wiregauge::exporter {
 
 struct Options {
   std::vector<std::string> cgroups;  // empty: the whole host
-  match::Options match;
+  match::ProtocolOptions match;
   aggregate::Options aggregate;
   std::uint32_t ring_bytes = 4U << 20;  // this and the following: see probe::Options
   std::uint32_t capture_burst_bytes = 64U << 10;

@@ -10,7 +10,7 @@
 namespace wiregauge::exporter {
 
 struct Pipeline::Connection {
-  Connection(const probe::OpenRecord& open, identity::ServiceId owner_service, const match::Options& options,
+  Connection(const probe::OpenRecord& open, identity::ServiceId owner_service, const match::ProtocolOptions& options,
              decode::MemoryBudget& budget)
       : remote(open.remote), service(owner_service), last_ns(open.time_ns), talk(open, options, budget) {}
 
@@ -104,14 +104,14 @@ class Pipeline::LookupSink final : public match::dns::Listener {
   Pipeline& pipeline_;
 };
 
-Pipeline::Pipeline(const match::Options& options, const aggregate::Options& aggregation,
+Pipeline::Pipeline(const match::ProtocolOptions& options, const aggregate::Options& aggregation,
                    identity::Identity::Roots roots, OwnerLookup lookup, CaptureSetter set_capture)
     : options_(options),
       lookup_(std::move(lookup)),
       set_capture_(std::move(set_capture)),
       identity_(std::move(roots)),
       aggregator_(identity_.services(), peers_, aggregation),
-      dns_on_((options.protocols_off >> match::FindProtocol("dns").value() & 1) == 0) {}
+      dns_on_((options.common().protocols_off >> match::FindProtocol("dns").value() & 1) == 0) {}
 
 Pipeline::~Pipeline() = default;
 

@@ -53,7 +53,7 @@ class Pipeline {
   using CaptureSetter = std::function<void(probe::ConnectionId, const probe::Capture&)>;
 
   Pipeline(
-      const match::Options& options, const aggregate::Options& aggregation, identity::Identity::Roots roots,
+      const match::ProtocolOptions& options, const aggregate::Options& aggregation, identity::Identity::Roots roots,
       OwnerLookup lookup, CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
@@ -92,7 +92,7 @@ class Pipeline {
   void AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns);
   identity::ServiceId ServiceOf(probe::OwnerId owner, std::uint64_t now_ns);
 
-  match::Options options_;
+  match::ProtocolOptions options_;
   decode::MemoryBudget budget_;
   OwnerLookup lookup_;
   CaptureSetter set_capture_;

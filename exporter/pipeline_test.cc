@@ -42,7 +42,7 @@ probe::DataRecord Data(probe::ConnectionId id, probe::Direction direction, std::
 class PipelineTest : public testing::Test {
  protected:
   PipelineTest()
-      : pipeline_({}, {}, {.proc = "/nonexistent", .cgroup = ""}, [](probe::OwnerId) {
+      : pipeline_(match::ProtocolOptions(), {}, {.proc = "/nonexistent", .cgroup = ""}, [](probe::OwnerId) {
           return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"});
         }) {}
 

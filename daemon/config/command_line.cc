@@ -27,7 +27,7 @@ void AddOption(Flags& flags, const Option& option) {
   }
   CLI::Option* const added = flags.app.add_option("--" + flag, flags.line.values[flag], help);
   added->type_name(std::string(option.value_name))->expected(1)->delimiter('\0');
-  if (option.kind == Kind::kList) {
+  if (option.kind != Kind::kText) {
     added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   } else {
     added->multi_option_policy(CLI::MultiOptionPolicy::Throw);

@@ -50,8 +50,46 @@ Status CheckKeys(const YamlNode& root) {
   return {};
 }
 
+// A map of scalars as entries "name=value".
+Result<std::vector<std::string>> MapEntries(const Option& option, const YamlNode& node) {
+  if (node.type != YamlNode::Type::kMap) {
+    return node.Wrong(fmt::format("{} is not a map of names to values", option.file_key));
+  }
+  std::vector<std::string> entries;
+  for (const auto& [name, value] : node.entries) {
+    const Result<std::string> text = value.Text(fmt::format("{}.{}", option.file_key, name.scalar));
+    if (!text) return text.error();
+    entries.push_back(fmt::format("{}={}", name.scalar, *text));
+  }
+  return entries;
+}
+
+// A list of {service, templates} as entries "service=template".
+Result<std::vector<std::string>> RouteEntries(const Option& option, const YamlNode& node) {
+  const auto wrong = [&option](const YamlNode& at) {
+    return at.Wrong(fmt::format("{} is not a list of maps with service and templates", option.file_key));
+  };
+  if (node.type != YamlNode::Type::kList) return wrong(node);
+  std::vector<std::string> entries;
+  for (const YamlNode& item : node.items) {
+    if (item.type != YamlNode::Type::kMap) return wrong(item);
+    if (const Status known = item.OnlyKeys({"service", "templates"}, option.file_key); !known) return known.error();
+    const YamlNode* const service = item.Find("service");
+    const YamlNode* const templates = item.Find("templates");
+    if (service == nullptr || templates == nullptr) return wrong(item);
+    const Result<std::string> name = service->Text("service");
+    if (!name) return name.error();
+    const Result<std::vector<std::string>> routes = templates->TextList("templates");
+    if (!routes) return routes.error();
+    for (const std::string& route : *routes) entries.push_back(fmt::format("{}={}", *name, route));
+  }
+  return entries;
+}
+
 Result<std::vector<std::string>> Values(const Option& option, const YamlNode& node) {
   if (option.kind == Kind::kList) return node.TextList(option.file_key);
+  if (option.kind == Kind::kMap) return MapEntries(option, node);
+  if (option.kind == Kind::kRoutes) return RouteEntries(option, node);
   if (option.kind == Kind::kBool) {
     const Result<bool> value = node.Bool(option.file_key);
     if (!value) return value.error();
@@ -80,11 +118,20 @@ Result<std::optional<Given>> Pick(const Option& option, const CommandLine& line,
   Result<std::optional<Given>> from_file = FromFile(option, root);
   if (!from_file) return from_file;
   if (const auto flag = line.values.find(std::string(option.flag)); flag != line.values.end()) {
-    return std::optional<Given>(Given{.values = flag->second, .source = fmt::format("--{}", option.flag)});
+    std::vector<std::string> values;
+    for (const std::string& given : flag->second) {
+      if (option.kind != Kind::kMap) {
+        values.push_back(given);
+        continue;
+      }
+      for (std::string& entry : SplitList(given)) values.push_back(std::move(entry));
+    }
+    return std::optional<Given>(Given{.values = std::move(values), .source = fmt::format("--{}", option.flag)});
   }
   const std::string name = EnvironmentName(option.flag);
   if (const auto text = environment(name)) {
-    const auto values = option.kind == Kind::kList ? SplitList(*text) : std::vector<std::string>{*text};
+    const bool one = option.kind == Kind::kText || option.kind == Kind::kBool;
+    const auto values = one ? std::vector<std::string>{*text} : SplitList(*text);
     return std::optional<Given>(Given{.values = values, .source = name});
   }
   return from_file;
@@ -150,6 +197,11 @@ std::vector<std::string> NeedRestart(const Settings& before, const Settings& aft
   compare("exporter.ring-bytes", reloaded.ring_bytes, after.ring_bytes);
   compare("exporter.capture-burst-bytes", reloaded.capture_burst_bytes, after.capture_burst_bytes);
   compare("exporter.bpf-statistics", reloaded.bpf_statistics, after.bpf_statistics);
+  compare("exporter.protocols", reloaded.protocols, after.protocols);
+  compare("exporter.answer-timeouts", reloaded.answer_timeouts_ns, after.answer_timeouts_ns);
+  compare("exporter.slow", reloaded.slow, after.slow);
+  compare("exporter.routes", reloaded.routes, after.routes);
+  compare("exporter.dns-question-name", reloaded.dns_question_name, after.dns_question_name);
   compare("remote-write", reloaded.remote_write, after.remote_write);
   compare("storage.path", reloaded.storage_path, after.storage_path);
   compare("storage.retention", reloaded.retention_ms, after.retention_ms);

@@ -140,6 +140,82 @@ TEST_F(ConfigTest, LimitsOfMaxConnections) {
   for (const char* bad : {"255", "1073741825"}) EXPECT_NE(Failure({"--exporter.capture-burst-bytes", bad}), "") << bad;
 }
 
+TEST_F(ConfigTest, MapsAreTheSameFromEverySource) {
+  Settings want;
+  want.slow.ns[0] = 300'000'000;
+  want.slow.ns[2] = 2'500'000;
+  want.answer_timeouts_ns = {{"http", 90'000'000'000}};
+  const auto check = [&](const Result<Settings>& settings) {
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(*settings, want);
+  };
+  check(Settle({"--exporter.slow=http=0.3s,redis=2.5ms", "--exporter.answer-timeouts", "http=1.5m"}));
+  check(Settle({"--exporter.slow=http=300ms", "--exporter.slow=redis=2500us", "--exporter.answer-timeouts=http=90s"}));
+  check(Settle({}, {{"WIREGAUGE_EXPORTER_SLOW", "http=300ms, redis=2.5ms"},
+                    {"WIREGAUGE_EXPORTER_ANSWER_TIMEOUTS", "http=90s"}}));
+  Write("exporter:\n  slow: {http: 300ms, redis: 2.5ms}\n  answer_timeouts:\n    http: 90s\n");
+  check(Settle({}, {}, true));
+}
+
+TEST_F(ConfigTest, RoutesAreTheSameFromFlagsAndFile) {
+  Settings want;
+  want.routes = {{"shop", "/users/{id}"}, {"shop", "/a,b"}, {"*", "/static/*"}};
+  const auto flags =
+      Settle({"--exporter.routes=shop=/users/{id}", "--exporter.routes", "shop=/a,b", "--exporter.routes=*=/static/*"});
+  ASSERT_TRUE(flags) << flags.error().message;
+  EXPECT_EQ(*flags, want);
+  Write(
+      "exporter:\n  routes:\n    - service: shop\n      templates: [\"/users/{id}\", \"/a,b\"]\n"
+      "    - {service: \"*\", templates: [/static/*]}\n");
+  const auto file = Settle({}, {}, true);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(*file, want);
+}
+
+TEST_F(ConfigTest, ProtocolsAreThoseThatThereAre) {
+  const auto settings = Settle({"--exporter.protocols=http", "--exporter.dns-question-name"});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->protocols, std::vector<std::string>{"http"});
+  EXPECT_TRUE(settings->dns_question_name);
+  EXPECT_TRUE(
+      Failure({"--exporter.protocols=gopher"}).starts_with("--exporter.protocols: \"gopher\" is not one of http"));
+}
+
+TEST_F(ConfigTest, WrongEntriesOfTheExporterAreNamed) {
+  const auto check = [&](const std::string& flag, const std::string& want) {
+    const std::string got = Failure({flag});
+    EXPECT_NE(got.find(want), std::string::npos) << flag << ": " << got;
+    EXPECT_EQ(got.find('\n'), std::string::npos);
+  };
+  check("--exporter.slow=http", "\"http\" is not NAME=VALUE");
+  check("--exporter.slow=gopher=1s", "\"gopher\" is not one of http, grpc, redis");
+  check("--exporter.slow=http=1s,http=2s", "http is given twice");
+  check("--exporter.slow=http=99us", "http: \"99us\" is not a duration from 100us to 1h");
+  check("--exporter.slow=http=61m", "not a duration");
+  check("--exporter.slow=http=-1s", "not a duration");
+  check("--exporter.slow=http=1e9", "not a duration");
+  check("--exporter.slow=http=1s2ms", "not a duration");
+  check("--exporter.slow=http=inf", "not a duration");
+  check("--exporter.slow=http=", "not a duration");
+  check("--exporter.answer-timeouts=gopher=1s", "\"gopher\" is not one of http");
+  check("--exporter.answer-timeouts=http=never", "http: \"never\" is not a duration");
+  check("--exporter.routes=shop", "\"shop\" is not SERVICE=/TEMPLATE");
+  check("--exporter.routes=shop=users", "does not begin with a slash");
+  check("--exporter.routes==/users", "names no service");
+  const auto file = [&](const std::string& text, const std::string& want) {
+    const std::string got = FileFailure("exporter:\n  " + text + "\n");
+    EXPECT_NE(got.find(want), std::string::npos) << text << ": " << got;
+  };
+  file("slow: [http]", ":2:9: exporter.slow is not a map of names to values");
+  file("slow: {http: [1s]}", "exporter.slow.http");
+  file("slow: {http: 1}", ":2:9: exporter.slow: http: \"1\" is not a duration");
+  file("slow: {gopher: 1s}", "\"gopher\" is not one of");
+  file("routes: {shop: [/a]}", "exporter.routes is not a list of maps with service and templates");
+  file("routes: [{service: shop}]", "exporter.routes is not a list of maps with service and templates");
+  file("routes: [{service: shop, templates: /a}]", "templates: want a list of texts");
+  file("routes: [{service: shop, templates: [/a], extra: 1}]", "extra");
+}
+
 TEST_F(ConfigTest, TheFileIsStrictAndSaysWhere) {
   EXPECT_EQ(FileFailure("webb: {}\n"), ":1:1: unknown key \"webb\"");
   EXPECT_EQ(FileFailure("web:\n  lissen: 1\n"), ":2:3: unknown key \"lissen\" in web");
@@ -200,7 +276,15 @@ TEST_F(ConfigTest, ReloadTakesWhatItCanAndNamesTheRest) {
   after.log_level = log::Level::kDebug;
   after.storage_path = "elsewhere";
   after.cgroups = {"/x"};
-  EXPECT_EQ(NeedRestart(before, after), (std::vector<std::string>{"exporter.cgroup", "storage.path"}));
+  after.slow.ns[0] = 1;
+  after.routes = {{"*", "/"}};
+  after.protocols = {"http"};
+  after.answer_timeouts_ns = {{"http", 1}};
+  after.dns_question_name = true;
+  EXPECT_EQ(
+      NeedRestart(before, after),
+      (std::vector<std::string>{"exporter.cgroup", "exporter.protocols", "exporter.answer-timeouts", "exporter.slow",
+                                "exporter.routes", "exporter.dns-question-name", "storage.path"}));
   const Settings reloaded = Reloaded(before, after);
   EXPECT_EQ(reloaded.log_level, log::Level::kDebug);
   EXPECT_EQ(reloaded.storage_path, "data/");

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -49,6 +51,23 @@ Result<std::int64_t> ParseDuration(std::string_view text) {
   }
   if (text.empty()) return Malformed(text);
   return total;
+}
+
+Result<std::uint64_t> ParseLatency(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, double>, 5> kLatencyUnits = {
+      {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
+  constexpr double kShortestNs = 100e3;
+  constexpr double kLongestNs = 3600e9;
+  double number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  for (const auto& [name, nanoseconds] : kLatencyUnits) {
+    if (failure != std::errc{} || unit != name) continue;
+    const double wanted = std::round(number * nanoseconds);
+    if (wanted >= kShortestNs && wanted <= kLongestNs) return static_cast<std::uint64_t>(wanted);
+  }
+  return Error{Code::kInvalidArgument,
+               fmt::format("\"{}\" is not a duration from 100us to 1h, as in 250us, 10ms or 0.5s", text)};
 }
 
 }  // namespace wiregauge::config

@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "daemon/config/duration.h"
+#include "exporter/aggregate/slow.h"
+#include "exporter/match/protocols.h"
 
 namespace wiregauge::config {
 namespace {
@@ -113,6 +118,72 @@ Status SetRingBytes(Settings& settings, const Values& values) {
   return {};
 }
 
+// Calls set(name, value) for entries "name=value", whose names are each given once.
+Status ForEachEntry(const Values& values,
+                    const std::function<Status(const std::string& name, std::string_view value)>& set) {
+  std::set<std::string> names;
+  for (const std::string& entry : values) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string::npos) return Bad(entry, "NAME=VALUE");
+    const std::string name = entry.substr(0, equals);
+    if (!names.insert(name).second) return Error{Code::kInvalidArgument, fmt::format("{} is given twice", name)};
+    if (const Status done = set(name, std::string_view(entry).substr(equals + 1)); !done) return done;
+  }
+  return {};
+}
+
+std::string ProtocolNames() {
+  std::string names;
+  for (const match::Protocol& protocol : match::Protocols())
+    names.append(names.empty() ? "" : ", ").append(protocol.name);
+  return names;
+}
+
+Status SetProtocols(Settings& settings, const Values& values) {
+  if (const Status listed = List(&Settings::protocols)(settings, values); !listed) return listed;
+  for (const std::string& name : values) {
+    if (!match::FindProtocol(name)) return Bad(name, "one of " + ProtocolNames());
+  }
+  return {};
+}
+
+Status SetAnswerTimeouts(Settings& settings, const Values& values) {
+  return ForEachEntry(values, [&settings](const std::string& name, std::string_view value) -> Status {
+    if (!match::FindProtocol(name)) return Bad(name, "one of " + ProtocolNames());
+    const Result<std::uint64_t> timeout = ParseLatency(value);
+    if (!timeout) return timeout.error().Within(name);
+    settings.answer_timeouts_ns[name] = *timeout;
+    return {};
+  });
+}
+
+Status SetSlow(Settings& settings, const Values& values) {
+  return ForEachEntry(values, [&settings](const std::string& name, std::string_view value) -> Status {
+    const auto protocol = aggregate::SlowThresholds::IndexOf(name);
+    if (!protocol) return Bad(name, fmt::format("one of {}", fmt::join(aggregate::kSlowProtocols, ", ")));
+    const Result<std::uint64_t> threshold = ParseLatency(value);
+    if (!threshold) return threshold.error().Within(name);
+    settings.slow.ns[*protocol] = *threshold;
+    return {};
+  });
+}
+
+Status SetRoutes(Settings& settings, const Values& values) {
+  if (values.size() > aggregate::RouteRules::kRulesMax) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{} templates, more than {}", values.size(), aggregate::RouteRules::kRulesMax)};
+  }
+  std::vector<aggregate::RouteRule> routes;
+  for (const std::string& entry : values) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string::npos) return Bad(entry, "SERVICE=/TEMPLATE");
+    routes.push_back({entry.substr(0, equals), entry.substr(equals + 1)});
+    if (const Status right = aggregate::CheckRouteRule(routes.back()); !right) return right;
+  }
+  settings.routes = std::move(routes);
+  return {};
+}
+
 Status SetRetention(Settings& settings, const Values& values) {
   const Result<std::int64_t> duration = ParseDuration(values.at(0));
   if (!duration) return duration.error();
@@ -152,6 +223,20 @@ std::vector<Option> MakeOptions() {
       {"exporter.bpf-statistics", "exporter.bpf_statistics", Kind::kBool, "",
        "Have the kernel time the BPF programs (all of the host): some 20 ns a run (default off)", false,
        Bool(&Settings::bpf_statistics)},
+      {"exporter.protocols", "exporter.protocols", Kind::kList, "NAME",
+       "Protocol that is decoded; repeatable (default all)", false, SetProtocols},
+      {"exporter.answer-timeouts", "exporter.answer_timeouts", Kind::kMap, "NAME=DURATION,...",
+       "How long a request of a protocol may wait for its answer before it counts as a timeout (default 60s)", false,
+       SetAnswerTimeouts},
+      {"exporter.slow", "exporter.slow", Kind::kMap, "NAME=DURATION,...",
+       "Above which duration a call of a protocol is slow (default http=500ms, grpc=500ms, redis=10ms, memcached=10ms, "
+       "mysql=100ms, postgresql=100ms, kafka=1s, mqtt=1s, dns=100ms)",
+       false, SetSlow},
+      {"exporter.routes", "exporter.routes", Kind::kRoutes, "SERVICE=/TEMPLATE",
+       "Route of the paths that fit, as in shop=/users/{id}; * is every service; repeatable (default none)", false,
+       SetRoutes},
+      {"exporter.dns-question-name", "exporter.dns_question_name", Kind::kBool, "",
+       "Label DNS lookups with the name that was asked for (default off)", false, Bool(&Settings::dns_question_name)},
       {"remote-write", "remote_write.enabled", Kind::kBool, "",
        "The sink plane: remote write and line protocol in, queries out (default on)", false,
        Bool(&Settings::remote_write)},

@@ -12,7 +12,9 @@
 
 namespace wiregauge::config {
 
-enum class Kind { kText, kBool, kList };
+// kMap: entries "name=value"; as flags and in the environment separated by commas, in the file a map. kRoutes: entries
+// "service=template"; in the file a list of maps with `service` and `templates`.
+enum class Kind { kText, kBool, kList, kMap, kRoutes };
 
 struct Option {
   std::string_view flag;      // without the dashes: "web.listen-address"
@@ -21,7 +23,8 @@ struct Option {
   std::string_view value_name;  // in --help; empty for kBool
   std::string_view help;
   bool reloadable = false;  // SIGHUP applies it; others are logged as needing a restart
-  // One value for kText and kBool ("true" or "false"). The error names the value, not where it came from.
+  // One value for kText and kBool, entries as Kind says for kMap and kRoutes ("true" or "false"). The error names the
+  // value, not where it came from.
   std::function<Status(Settings&, const std::vector<std::string>&)> set;
 };
 

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "exporter/aggregate/route_rules.h"
+#include "exporter/aggregate/slow.h"
 
 namespace wiregauge::config {
 
@@ -21,10 +24,15 @@ struct Settings {
   bool allow_unauthenticated = false;
 
   bool exporter = true;
-  std::vector<std::string> cgroups;               // empty: the root of the cgroup v2 mount
-  std::uint32_t ring_bytes = 4U << 20;            // of each CPU's ring between the kernel and us
-  std::uint32_t capture_burst_bytes = 64U << 10;  // of one direction until the other speaks
-  bool bpf_statistics = false;                    // wiregauge_bpf_program_run_time_seconds
+  std::vector<std::string> cgroups;                         // empty: the root of the cgroup v2 mount
+  std::uint32_t ring_bytes = 4U << 20;                      // of each CPU's ring between the kernel and us
+  std::uint32_t capture_burst_bytes = 64U << 10;            // of one direction until the other speaks
+  bool bpf_statistics = false;                              // wiregauge_bpf_program_run_time_seconds
+  std::vector<std::string> protocols;                       // names of match::Protocols(); empty: all
+  std::map<std::string, std::uint64_t> answer_timeouts_ns;  // by name of match::Protocols(); the rest: the default
+  aggregate::SlowThresholds slow;
+  std::vector<aggregate::RouteRule> routes;
+  bool dns_question_name = false;  // the label dns_question_name
 
   bool remote_write = true;
 

@@ -65,6 +65,16 @@ RequestMetrics::Failure RequestMetrics::FailureOf(const match::HttpRequest& requ
 
 TextId RequestMetrics::RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
   if (request.path.empty()) return kNoId;
+  if (request.path_cut) return FindRoute(request, service, side);
+  TextId route = side.memo.Find(service, request.path);
+  if (route != kNoId) return route;
+  route = FindRoute(request, service, side);
+  // What was only seen with 404 stays doubtful until FindRoute sees it otherwise.
+  if (route != kOtherId && request.status != 404) side.memo.Keep(service, request.path, route);
+  return route;
+}
+
+TextId RequestMetrics::FindRoute(const match::HttpRequest& request, identity::ServiceId service, Side& side) {
   auto routes = side.routes.find(service);
   if (routes == side.routes.end()) {
     if (side.routes.size() >= kRoutedServicesMax) return kOtherId;
@@ -145,6 +155,7 @@ Labels RequestMetrics::LabelsOf(const Key& key, const Side& side) const {
 }
 
 void RequestMetrics::ForgetRoutes(Side& side) {
+  side.memo.Clear();
   std::unordered_map<identity::ServiceId, std::vector<bool>> used;
   side.series.ForEach([&](const Key& key, const DurationHistogram&) {
     std::vector<bool>& marks = used[key.service];

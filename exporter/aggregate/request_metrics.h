@@ -15,6 +15,7 @@
 #include "exporter/aggregate/histogram.h"
 #include "exporter/aggregate/options.h"
 #include "exporter/aggregate/route.h"
+#include "exporter/aggregate/route_memo.h"
 #include "exporter/aggregate/series_table.h"
 #include "exporter/aggregate/server_label.h"
 #include "exporter/aggregate/snapshot.h"
@@ -98,9 +99,11 @@ class RequestMetrics {
     Side(SeriesLimits limits) : series(limits) {}
     SeriesTable<Key, DurationHistogram> series;
     absl::flat_hash_map<identity::ServiceId, Routes> routes;
+    RouteMemo memo;  // of routes that are not kOtherId
   };
 
   TextId RouteOf(const match::HttpRequest& request, identity::ServiceId service, Side& side);
+  TextId FindRoute(const match::HttpRequest& request, identity::ServiceId service, Side& side);
   [[nodiscard]] static Failure FailureOf(const match::HttpRequest& request);
   [[nodiscard]] Labels LabelsOf(const Key& key, const Side& side) const;
   [[nodiscard]] static std::string_view VersionText(std::uint8_t version);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <string>
@@ -244,6 +245,43 @@ TEST_F(RequestMetricsTest, TemplatesComeBeforeTheFolding) {
   }
   EXPECT_EQ(routes,
             (std::map<std::string, std::uint64_t>{{"/teams/{team}", 2}, {"/files/*", 1}, {"/a/b", 1}, {"/a/{id}", 1}}));
+}
+
+// A path that is remembered is told as one that is folded: by service, by side, after expiry, found after a 404.
+TEST_F(RequestMetricsTest, RememberedPathsHaveTheirRoutes) {
+  identity::Service shop;
+  shop.name = "shop";
+  const identity::ServiceId shop_id = services_.Intern(shop);
+  std::string longest;  // that is remembered
+  while (longest.size() + 5 <= RouteMemo::kPathBytesMax) longest += "/part";
+  longest.resize(RouteMemo::kPathBytesMax, 's');
+  const std::string longer = longest + "s";
+  const std::string paths[] = {"/users/1", "/users/2", "/a", longest, longer};
+  std::uint64_t sent = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (const std::string& path : paths) {
+      for (const std::uint16_t status : std::initializer_list<std::uint16_t>{404, 200}) {
+        metrics_.Add(Served(path, status), web_, {});
+        metrics_.Add(Served(path, status), shop_id, {});
+        metrics_.Add(Sent(path, status), web_, {});
+        sent += 3;
+      }
+    }
+  }
+  std::map<std::string, std::uint64_t> routes;
+  std::uint64_t total = 0;
+  for (const auto& [labels, count] : Counts(metrics_)) {
+    const std::size_t begin = labels.find("http_route=") + 11;
+    routes[labels.substr(begin, labels.find(',', begin) - begin)] += count;
+    total += count;
+  }
+  EXPECT_EQ(total, sent);
+  EXPECT_EQ(routes, (std::map<std::string, std::uint64_t>{
+                        {"/users/{id}", 2 * sent / 5}, {"/a", sent / 5}, {longest, sent / 5}, {longer, sent / 5}}));
+  EXPECT_TRUE(Collect(metrics_, kStart + kMillisecond + kSeriesIdleNs).empty());
+  metrics_.Add(Served("/new", 200), web_, {});
+  metrics_.Add(Served("/a", 200), web_, {});
+  EXPECT_EQ(Counts(metrics_).size(), 2U);
 }
 
 TEST_F(RequestMetricsTest, AThresholdIsABound) {

@@ -2,16 +2,14 @@
 // its Key and its Value.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <type_traits>
 #include <unordered_map>
 
 #include <absl/container/node_hash_map.h>
 
 #include "exporter/aggregate/clocks.h"
+#include "exporter/aggregate/hash.h"
 #include "exporter/identity/service.h"
 
 namespace wiregauge::aggregate {
@@ -145,26 +143,5 @@ class SeriesTable {
   std::size_t totals_ = 0;
   std::uint64_t overflow_total_ = 0;
 };
-
-// The halves of the product, folded: spreads every bit of both factors over the result (as in wyhash).
-inline std::uint64_t FoldProduct(std::uint64_t a, std::uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Hash of a key without padding, of a multiple of 8 bytes.
-template <typename Key>
-std::size_t HashWords(const Key& key) {
-  static_assert(std::has_unique_object_representations_v<Key> && sizeof(Key) % 8 == 0);
-  constexpr std::size_t kWords = sizeof(Key) / 8;
-  std::array<std::uint64_t, kWords + kWords % 2> words{};
-  std::memcpy(words.data(), &key, sizeof(Key));
-  std::uint64_t hash = 0x9e3779b97f4a7c15ULL;
-  for (std::size_t i = 0; i < words.size(); i += 2) {
-    hash = FoldProduct(words[i] ^ 0xa0761d6478bd642fULL, words[i + 1] ^ hash ^ 0xe7037ed1a0b428dbULL);
-  }
-  return hash;
-}
 
 }  // namespace wiregauge::aggregate

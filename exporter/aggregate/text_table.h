@@ -12,6 +12,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "exporter/aggregate/hash.h"
+
 namespace wiregauge::aggregate {
 
 using TextId = std::uint16_t;
@@ -22,7 +24,7 @@ inline constexpr std::string_view kOtherText = "_OTHER";
 // Hash that looks up string views without making strings.
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const { return HashText(text); }
 };
 
 // What is longer is no name that somebody gave (Kafka's longest topic has 249 bytes, most are below 64).

@@ -75,12 +75,12 @@ struct Connection::Opening {
   bool complete = true;     // every record since the beginning is kept
 };
 
-Connection::Connection(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget)
+Connection::Connection(const probe::OpenRecord& open, const ProtocolOptions& options, decode::MemoryBudget& budget)
     : options_(options),
       budget_(budget),
       opening_(std::make_unique<Opening>(open)),
       id_(open.connection),
-      refuted_(options.protocols_off),
+      refuted_(options.common().protocols_off),
       role_(open.role) {}
 
 Connection::~Connection() {
@@ -199,7 +199,7 @@ bool Connection::Try(std::size_t protocol, Role role, const probe::DataRecord* l
   using State = Conversation::State;
   probe::OpenRecord open = opening_->open;
   open.role = role;
-  conversation_ = Protocols()[protocol].make(open, options_, budget_);
+  conversation_ = Protocols()[protocol].make(open, options_.Of(protocol), budget_);
   protocol_ = static_cast<std::uint8_t>(protocol);
   for (const Opening::Kept& kept : opening_->kept) {
     if (conversation_->state() == State::kRefuted) break;
@@ -266,7 +266,7 @@ void Connection::AfterConversation(const probe::DataRecord* latest, Sink& sink) 
 // next one begins at a sequence number, and what is before it is old to it.
 void Connection::TakeOver(const probe::DataRecord* latest, Sink& sink) {
   const auto http2 = FindProtocol("http2");
-  if (!http2 || (options_.protocols_off >> *http2 & 1) != 0) return;
+  if (!http2 || (options_.common().protocols_off >> *http2 & 1) != 0) return;
   const std::unique_ptr<match::UpgradeToHttp2> upgrade = conversation_->TakeUpgrade();
   if (!upgrade) return;
   TakeFromConversation();
@@ -275,7 +275,7 @@ void Connection::TakeOver(const probe::DataRecord* latest, Sink& sink) {
   open.role = upgrade->request.role;
   open.sent_seq = upgrade->sent_seq;
   open.received_seq = upgrade->received_seq;
-  conversation_ = MakeUpgraded(open, options_, budget_, upgrade->request);
+  conversation_ = MakeUpgraded(open, options_.Of(*http2), budget_, upgrade->request);
   protocol_ = static_cast<std::uint8_t>(*http2);
   if (opening_) {
     for (const Opening::Kept& kept : opening_->kept) conversation_->OnData(Opening::View(kept), sink);

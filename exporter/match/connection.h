@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "exporter/match/conversation.h"
+#include "exporter/match/protocol_options.h"
 #include "exporter/match/protocols.h"
 
 namespace wiregauge::match {
@@ -34,7 +35,7 @@ class Connection {
   };
 
   // `options` and `budget` are shared by all connections of a thread and must outlive them.
-  Connection(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
+  Connection(const probe::OpenRecord& open, const ProtocolOptions& options, decode::MemoryBudget& budget);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -67,7 +68,7 @@ class Connection {
   void CountUnparsed(decode::Unparsed reason, std::uint64_t bytes);
   void TakeFromConversation();
 
-  const Options& options_;
+  const ProtocolOptions& options_;
   decode::MemoryBudget& budget_;
   std::unique_ptr<Conversation> conversation_;  // null while nothing is chosen, and after giving up
   std::unique_ptr<Opening> opening_;            // null once the protocol is certain, and after giving up

@@ -32,7 +32,7 @@ class Kept final : public Sink {
 class Play {
  public:
   explicit Play(Role role = Role::kServer, bool mid_stream = false, std::uint32_t protocols_off = 0)
-      : options_{.protocols_off = protocols_off}, connection_(Open(role, mid_stream), options_, budget_) {}
+      : options_(Options{.protocols_off = protocols_off}), connection_(Open(role, mid_stream), options_, budget_) {}
   ~Play() { EXPECT_LE(Sum(), bytes_); }
 
   void Received(std::string_view bytes) { Segment(Direction::kReceived, bytes); }
@@ -82,7 +82,7 @@ class Play {
     return std::accumulate(counts_.unparsed_bytes.begin(), counts_.unparsed_bytes.end(), counts_.parsed_bytes);
   }
 
-  Options options_;
+  ProtocolOptions options_;
   decode::MemoryBudget budget_;
   Kept sink_;
   ConnectionCounts counts_;
@@ -190,7 +190,8 @@ TEST(Connection, AProtocolThatIsOffIsNotDecoded) {
   decode::MemoryBudget budget;
   probe::OpenRecord open;
   open.role = Role::kServer;
-  Connection connection(open, options, budget);
+  const ProtocolOptions protocol_options(options);
+  Connection connection(open, protocol_options, budget);
   Kept sink;
   probe::DataRecord record;
   record.captured = AsBytes(kRequest);
@@ -245,6 +246,28 @@ TEST(Connection, AnUpgradeToHttp2ThatIsOffIsTheEndOfHttp) {
   EXPECT_EQ(play.Unparsed(Unparsed::kUpgraded), kSettings.size());
   play.Close();
   EXPECT_EQ(play.told(), (std::vector<std::string>{"GET /up 101 server"}));
+}
+
+TEST(Connection, AProtocolHasItsOwnDeadline) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  ProtocolOptions options;
+  for (std::size_t i = 0; i < Protocols().size(); ++i) options.SetAnswerTimeout(i, (100 + i) * kSecond);
+  options.SetAnswerTimeout(*FindProtocol("http"), 3 * kSecond);
+  decode::MemoryBudget budget;
+  probe::OpenRecord open;
+  open.role = Role::kServer;
+  Connection connection(open, options, budget);
+  Kept sink;
+  probe::DataRecord record;
+  record.time_ns = kSecond;
+  record.captured = AsBytes(kRequest);
+  record.length = static_cast<std::uint32_t>(kRequest.size());
+  connection.OnData(record, sink);
+  EXPECT_EQ(connection.NextDeadline(), 4 * kSecond);
+  connection.OnTick(4 * kSecond - 1, sink);
+  EXPECT_TRUE(sink.told.empty());
+  connection.OnTick(4 * kSecond, sink);
+  EXPECT_EQ(sink.told.size(), 1u);
 }
 
 TEST(Protocols, HaveNames) {
