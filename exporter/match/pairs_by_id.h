@@ -87,6 +87,7 @@ class PairsById {
   }
   // Takes out Oldest(), which is not null, with its id.
   std::pair<Id, Entry> TakeOldest() {
+    static_cast<void>(Oldest());  // moves on to it
     const Id id = deadlines_[first_].first;
     return {id, *Take(id)};
   }
