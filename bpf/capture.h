@@ -373,7 +373,7 @@ static __noinline int begin_capture(struct __sk_buff *skb, struct connection *c,
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
 	c->burst_max = capture_burst_bytes;
-	if (known && (is_http2_preface(&first) || is_kafka_versions(&first)))
+	if (known && (is_http2_preface(&first) || is_kafka_versions(&first) || is_mqtt_connect(&first)))
 		c->burst_max = WG_BURST_UNLIMITED;
 	if (c->loopback) {
 		addressed = *s;

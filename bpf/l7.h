@@ -44,4 +44,17 @@ static __always_inline bool is_kafka_versions(const union first_bytes *f)
 	return !b[0] && !b[1] && !b[4] && b[5] == 18 && !b[6] && b[7] < 16 && b[8] < 0x80;
 }
 
+/*
+ * MQTT's CONNECT (section 3.1) with a remaining length of one or two bytes: the protocol's name,
+ * MQTT, or MQIsdp before 3.1.1. Messages of QoS 0 are never answered.
+ */
+static __always_inline bool is_mqtt_connect(const union first_bytes *f)
+{
+	const __u8 *b = f->bytes;
+	int name = b[1] & 0x80 ? 3 : 2;
+
+	return b[0] == 0x10 && !b[name] && (b[name + 1] == 4 || b[name + 1] == 6) &&
+	       b[name + 2] == 'M' && b[name + 3] == 'Q';
+}
+
 #endif

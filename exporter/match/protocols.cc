@@ -5,6 +5,7 @@
 #include "exporter/decode/http2/parse.h"
 #include "exporter/decode/kafka/parse.h"
 #include "exporter/decode/memcached/parse.h"
+#include "exporter/decode/mqtt/parse.h"
 #include "exporter/decode/mysql/parse.h"
 #include "exporter/decode/postgresql/parse.h"
 #include "exporter/decode/redis/parse.h"
@@ -13,6 +14,7 @@
 #include "exporter/match/http_connection.h"
 #include "exporter/match/kafka/conversation.h"
 #include "exporter/match/memcached/conversation.h"
+#include "exporter/match/mqtt/conversation.h"
 #include "exporter/match/mysql/conversation.h"
 #include "exporter/match/postgresql/conversation.h"
 #include "exporter/match/redis/conversation.h"
@@ -29,12 +31,13 @@ std::unique_ptr<Conversation> Make(const probe::OpenRecord& open, const Options&
 constexpr Protocol kProtocols[] = {
     {"http2", decode::http2::LooksLikeRequests, decode::http2::LooksLikeAnswers, Make<http2::Conversation>},
     {"http", decode::http1::LooksLikeRequests, decode::http1::LooksLikeAnswers, Make<HttpConnection>},
-    {"kafka", decode::kafka::LooksLikeRequests, decode::kafka::LooksLikeAnswers, Make<kafka::KafkaConversation>},
+    {"kafka", decode::kafka::LooksLikeRequests, decode::kafka::LooksLikeAnswers, Make<kafka::Conversation>},
     {"mysql", decode::mysql::LooksLikeRequests, decode::mysql::LooksLikeAnswers, Make<mysql::Conversation>},
     {"postgresql", decode::postgresql::LooksLikeRequests, decode::postgresql::LooksLikeAnswers,
      Make<postgresql::Conversation>},
     {"memcached", decode::memcached::LooksLikeRequests, decode::memcached::LooksLikeAnswers,
      Make<memcached::Conversation>},
+    {"mqtt", decode::mqtt::LooksLikeRequests, decode::mqtt::LooksLikeAnswers, Make<mqtt::Conversation>},
     {"redis", decode::redis::LooksLikeRequests, decode::redis::LooksLikeAnswers, Make<redis::Conversation>},
     {"dns", decode::dns::LooksLikeRequests, decode::dns::LooksLikeAnswers, Make<dns::Conversation>},
 };

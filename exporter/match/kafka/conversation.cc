@@ -28,10 +28,9 @@ bool IsCertain(const Answer& answer) {
 }  // namespace
 
 // Joins a decoder and the conversation during one call. Lives on the stack.
-class KafkaConversation::Listener final : public decode::kafka::Handler {
+class Conversation::Listener final : public decode::kafka::Handler {
  public:
-  Listener(KafkaConversation& conversation, Side side, Sink& sink)
-      : conversation_(conversation), sink_(sink), side_(side) {}
+  Listener(Conversation& conversation, Side side, Sink& sink) : conversation_(conversation), sink_(sink), side_(side) {}
 
   void OnTopic(std::string_view name) override {
     const Topics::Number topic = conversation_.topics().NumberOf(name);
@@ -60,13 +59,12 @@ class KafkaConversation::Listener final : public decode::kafka::Handler {
   void OnUnparsed(decode::Unparsed reason, std::uint64_t bytes) override { conversation_.Unparsed(reason, bytes); }
 
  private:
-  KafkaConversation& conversation_;
+  Conversation& conversation_;
   Sink& sink_;
   Side side_;
 };
 
-KafkaConversation::KafkaConversation(const probe::OpenRecord& open, const Options& options,
-                                     decode::MemoryBudget& budget)
+Conversation::Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget)
     : StreamConversation(open, options, budget),
       requests_(decode::kafka::Kind::kRequests, open.mid_stream),
       answers_(decode::kafka::Kind::kAnswers, open.mid_stream),
@@ -74,30 +72,30 @@ KafkaConversation::KafkaConversation(const probe::OpenRecord& open, const Option
   WantEveryByte();  // producers send without waiting, and many requests share a segment
 }
 
-KafkaConversation::~KafkaConversation() = default;
+Conversation::~Conversation() = default;
 
-std::uint64_t KafkaConversation::pending_bytes() const { return requests_.pending_bytes() + answers_.pending_bytes(); }
+std::uint64_t Conversation::pending_bytes() const { return requests_.pending_bytes() + answers_.pending_bytes(); }
 
-Topics& KafkaConversation::topics() {
+Topics& Conversation::topics() {
   if (!topics_) topics_ = std::make_unique<Topics>(budget());
   return *topics_;
 }
 
-void KafkaConversation::OnBytes(Side side, Bytes bytes, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnBytes(Side side, Bytes bytes, std::uint64_t time_ns, Sink& sink) {
   Listener listener(*this, side, sink);
   decode::kafka::Decoder& decoder = side == Side::kRequests ? requests_ : answers_;
   decoder.OnBytes(bytes, time_ns, listener);
   Parsed(decoder.TakeParsedBytes());
 }
 
-void KafkaConversation::OnGap(Side side, std::uint64_t length, Bytes tail, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnGap(Side side, std::uint64_t length, Bytes tail, std::uint64_t time_ns, Sink& sink) {
   Listener listener(*this, side, sink);
   decode::kafka::Decoder& decoder = side == Side::kRequests ? requests_ : answers_;
   decoder.OnGap(length, tail, time_ns, listener);
   Parsed(decoder.TakeParsedBytes());
 }
 
-void KafkaConversation::OnRequest(const Request& request, Sink& sink) {
+void Conversation::OnRequest(const Request& request, Sink& sink) {
   Pairs::Entry entry;
   entry.request = {request.api, TopicOf(request), 0};
   entry.start_ns = request.first_byte_ns;
@@ -124,7 +122,7 @@ void KafkaConversation::OnRequest(const Request& request, Sink& sink) {
   if (pairs_.size() == 1) expires_at_ns_ = deadline_ns;
 }
 
-Topics::Number KafkaConversation::TopicOf(const Request& request) {
+Topics::Number Conversation::TopicOf(const Request& request) {
   const Topics::Number named = request.topics == 1 ? request_topic_ : Topics::kNone;
   request_topic_ = Topics::kNone;
   if (request.api.key != decode::kafka::kFetch) return named;
@@ -136,7 +134,7 @@ Topics::Number KafkaConversation::TopicOf(const Request& request) {
   return session_topic_;
 }
 
-std::optional<Api> KafkaConversation::OnAnswerBegins(std::int32_t correlation_id, Sink& sink) {
+std::optional<Api> Conversation::OnAnswerBegins(std::int32_t correlation_id, Sink& sink) {
   answer_topic_ = Topics::kNone;
   Pairs::Entry* found = pairs_.Find(correlation_id);
   if (found == nullptr) {
@@ -155,7 +153,7 @@ std::optional<Api> KafkaConversation::OnAnswerBegins(std::int32_t correlation_id
   return answering_->request.api;
 }
 
-void KafkaConversation::OnUnmatchedAnswer() {
+void Conversation::OnUnmatchedAnswer() {
   if (state() == State::kUndecided) return SetState(State::kRefuted);
   if (timeouts_ > 0) {
     --timeouts_;
@@ -166,7 +164,7 @@ void KafkaConversation::OnUnmatchedAnswer() {
 }
 
 // A broker answers a connection's requests in their order: the answers to those before were lost.
-void KafkaConversation::DropOlderThan(const Pairs::Entry& entry) {
+void Conversation::DropOlderThan(const Pairs::Entry& entry) {
   const std::uint64_t number = entry.number;
   for (const Pairs::Entry* oldest = pairs_.Oldest(); oldest != nullptr && oldest->number < number;
        oldest = pairs_.Oldest()) {
@@ -176,7 +174,7 @@ void KafkaConversation::DropOlderThan(const Pairs::Entry& entry) {
   answers_lost_ = false;
 }
 
-void KafkaConversation::OnAnswer(const Answer& answer, Sink& sink) {
+void Conversation::OnAnswer(const Answer& answer, Sink& sink) {
   if (!answering_) return;
   const Pairs::Entry entry = *answering_;
   answering_.reset();
@@ -190,7 +188,7 @@ void KafkaConversation::OnAnswer(const Answer& answer, Sink& sink) {
   Tell(entry, call, answer.last_byte_ns, sink);
 }
 
-void KafkaConversation::Tell(const Pairs::Entry& entry, Call call, std::uint64_t end_ns, Sink& sink) {
+void Conversation::Tell(const Pairs::Entry& entry, Call call, std::uint64_t end_ns, Sink& sink) {
   call.connection = id();
   call.role = role();
   call.system = System::kKafka;
@@ -201,7 +199,7 @@ void KafkaConversation::Tell(const Pairs::Entry& entry, Call call, std::uint64_t
   sink.OnCall(call);
 }
 
-void KafkaConversation::TellUnanswered(const Pairs::Entry& entry, NoAnswer why, std::uint64_t end_ns, Sink& sink) {
+void Conversation::TellUnanswered(const Pairs::Entry& entry, NoAnswer why, std::uint64_t end_ns, Sink& sink) {
   // On a connection that nobody has answered on, requests that were seen from its beginning are certain enough.
   const bool certain = state() == State::kConfirmed || !mid_stream();
   if (answers_lost_ || !certain) {
@@ -214,7 +212,7 @@ void KafkaConversation::TellUnanswered(const Pairs::Entry& entry, NoAnswer why, 
   Tell(entry, call, end_ns, sink);
 }
 
-void KafkaConversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
+void Conversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
   for (const Side side : {Side::kRequests, Side::kAnswers}) {
     Listener listener(*this, side, sink);
     (side == Side::kRequests ? requests_ : answers_).OnClose(listener);
@@ -224,12 +222,12 @@ void KafkaConversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
   pairs_.Drain([&](std::int32_t, const Pairs::Entry& entry) { TellUnanswered(entry, why, time_ns, sink); });
 }
 
-std::uint64_t KafkaConversation::DeadlineOf(const Pairs::Entry& entry) const {
+std::uint64_t Conversation::DeadlineOf(const Pairs::Entry& entry) const {
   return entry.last_byte_ns + options().answer_timeout_ns + std::uint64_t(entry.request.wait_ms) * 1'000'000;
 }
 
 // A request expires after those before it: brokers answer in order, so a long poll holds up what comes behind it.
-void KafkaConversation::Expire(std::uint64_t now_ns, Sink& sink) {
+void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
   for (const Pairs::Entry* oldest = pairs_.Oldest(); oldest != nullptr; oldest = pairs_.Oldest()) {
     expires_at_ns_ = DeadlineOf(*oldest);
     if (expires_at_ns_ > now_ns) return;
@@ -238,7 +236,7 @@ void KafkaConversation::Expire(std::uint64_t now_ns, Sink& sink) {
   }
 }
 
-std::optional<std::uint64_t> KafkaConversation::ExpiresAt() const {
+std::optional<std::uint64_t> Conversation::ExpiresAt() const {
   return pairs_.size() == 0 ? std::nullopt : std::optional(expires_at_ns_);
 }
 

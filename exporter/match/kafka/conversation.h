@@ -20,10 +20,10 @@ struct Pending {
   std::int32_t wait_ms = 0;  // that the broker may take, beyond the time every answer has
 };
 
-class KafkaConversation final : public StreamConversation {
+class Conversation final : public StreamConversation {
  public:
-  KafkaConversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
-  ~KafkaConversation() override;
+  Conversation(const probe::OpenRecord& open, const Options& options, decode::MemoryBudget& budget);
+  ~Conversation() override;
 
   [[nodiscard]] std::uint64_t pending_bytes() const override;
 

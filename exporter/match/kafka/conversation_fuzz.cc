@@ -5,6 +5,6 @@
 #include "exporter/match/kafka/conversation.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return wiregauge::match::FuzzConversation<wiregauge::match::kafka::KafkaConversation>(
-      wiregauge::Bytes(data, size), wiregauge::match::System::kKafka);
+  return wiregauge::match::FuzzConversation<wiregauge::match::kafka::Conversation>(wiregauge::Bytes(data, size),
+                                                                                   wiregauge::match::System::kKafka);
 }

@@ -11,7 +11,7 @@ namespace wiregauge::match::kafka {
 namespace {
 
 using decode::kafka::Message;
-using Tap = ConversationTap<KafkaConversation>;
+using Tap = ConversationTap<Conversation>;
 using State = Conversation::State;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
