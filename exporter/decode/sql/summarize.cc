@@ -26,6 +26,15 @@ Class ClassOf(char c) { return static_cast<Class>(kClasses[static_cast<std::uint
 
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
 
+// `keyword` in capitals. ASCII letters differ from their capitals by one bit.
+bool IsKeyword(std::string_view word, std::string_view keyword) {
+  if (word.size() != keyword.size() || ((word[0] ^ keyword[0]) & 0xdf) != 0) return false;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (Upper(word[i]) != keyword[i]) return false;
+  }
+  return true;
+}
+
 struct Token {
   enum class Kind : std::uint8_t {
     kEnd,     // of the statement, or of what is at hand of it
@@ -40,13 +49,7 @@ struct Token {
 
   [[nodiscard]] bool Is(char punct) const { return kind == Kind::kPunct && text[0] == punct; }
   // `keyword` in capitals.
-  [[nodiscard]] bool Is(std::string_view keyword) const {
-    if (kind != Kind::kWord || text.size() != keyword.size()) return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if (Upper(text[i]) != keyword[i]) return false;
-    }
-    return true;
-  }
+  [[nodiscard]] bool Is(std::string_view keyword) const { return kind == Kind::kWord && IsKeyword(text, keyword); }
   template <std::size_t N>
   [[nodiscard]] bool IsOneOf(const std::array<std::string_view, N>& keywords) const {
     return std::any_of(keywords.begin(), keywords.end(), [this](std::string_view keyword) { return Is(keyword); });
@@ -60,6 +63,8 @@ class Lexer {
   Lexer(std::string_view text, bool cut, Dialect dialect) : text_(text), cut_(cut), dialect_(dialect) {}
 
   Token Next();
+  // Goes over words that do not begin with a letter of `letters` (capitals), commas and blanks.
+  void SkipPlain(std::string_view letters);
   [[nodiscard]] std::size_t offset() const { return at_; }
   [[nodiscard]] Dialect dialect() const { return dialect_; }
 
@@ -96,6 +101,19 @@ Token Lexer::Next() {
   if (c == '`' && dialect_ == Dialect::kMysql) return Quoted(c, false);
   if (cut_ && at_ + 1 == text_.size()) return End();
   return {.kind = Token::Kind::kPunct, .text = text_.substr(at_++, 1)};
+}
+
+void Lexer::SkipPlain(std::string_view letters) {
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (c == ' ' || c == ',' || c == '.') {
+      ++at_;
+      continue;
+    }
+    // A string may follow the prefix E; a dollar may quote.
+    if (ClassOf(c) != kWordByte || c == '$' || Upper(c) == 'E' || letters.find(Upper(c)) != letters.npos) return;
+    while (at_ < text_.size() && (ClassOf(text_[at_]) == kWordByte || ClassOf(text_[at_]) == kDigit)) ++at_;
+  }
 }
 
 void Lexer::SkipSpace() {
@@ -438,6 +456,7 @@ bool Reader::FindFrom() {
       distinct = may_be_operator && token_.Is("DISTINCT");
       may_be_operator = token_.Is("IS") || (may_be_operator && token_.Is("NOT"));
     }
+    if (!may_be_operator && !distinct) lexer_.SkipPlain("FI");
   }
   return false;
 }
@@ -504,6 +523,10 @@ bool Reader::ReadName(TableName& table, bool may_be_function) {
 }  // namespace
 
 Verb FindVerb(std::string_view word) {
+  // Most statements of all.
+  for (const Verb verb : {Verb::kSelect, Verb::kInsert, Verb::kUpdate, Verb::kDelete, Verb::kCommit, Verb::kBegin}) {
+    if (IsKeyword(word, VerbName(verb))) return verb;
+  }
   std::array<char, 16> upper{};
   if (word.size() >= upper.size()) return Verb::kOther;
   std::transform(word.begin(), word.end(), upper.begin(), Upper);
