@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   auto attached = probe::Probe::Attach({.cgroups = {tapped.path()}, .ring_bytes = ring_bytes});
   if (!attached) Die(attached.error().message);
   probe::Probe& tap = **attached;
-  exporter::Pipeline pipeline({}, {}, {.proc = "/proc", .cgroup = *probe::FindCgroupMount()},
+  exporter::Pipeline pipeline(match::ProtocolOptions{}, {}, {.proc = "/proc", .cgroup = *probe::FindCgroupMount()},
                               [&](probe::OwnerId owner) { return tap.Owner(owner); });
 
   Kind kinds[] = {{"alone", {}, {}}, {"empty", {}, {}}, {"captured", {}, {}}, {"unread", {}, {}}};
