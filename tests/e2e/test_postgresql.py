@@ -244,8 +244,8 @@ class Statements(Checks):
             scene.psql("insert into items values (3, 'three'); update items set name = 'x' where id = 3; select 1; ;",
                        ";", "delete from items where id = 3; select 1/0", check=False)
             # What is captured of a long answer is the first 64 KiB, and 256 bytes of each segment after it.
-            self.check(scene, {"CONNECT": 7, "COPY": 2, ("COPY", "22P02"): 1, "SELECT": 6, "INSERT": 1, "_OTHER": 1,
-                               ("DELETE", "22012"): 1})
+            self.check_bytes(self.check(scene, {"CONNECT": 7, "COPY": 2, ("COPY", "22P02"): 1, "SELECT": 6, "INSERT": 1,
+                                                "_OTHER": 1, ("DELETE", "22012"): 1}))
 
     def test_notifications_are_no_answers(self):
         with contextlib.ExitStack() as stack:

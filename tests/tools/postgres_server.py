@@ -58,8 +58,10 @@ class Postgres:
         with open(f"{folder}/data/pg_hba.conf", "w") as access:
             access.write(ACCESS)
         command = [*DROP_RIGHTS, f"{BIN}/postgres", "-D", f"{folder}/data"]
-        start = (lambda command, **options: namespace.start(command, cgroup, **options)) if namespace else subprocess.Popen
-        self.process = start(command, stderr=subprocess.PIPE, text=True)
+        if namespace:
+            self.process = namespace.start(command, cgroup, stderr=subprocess.PIPE, text=True)
+        else:
+            self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
@@ -70,8 +72,8 @@ class Postgres:
 
     def ask(self, sql):
         """The rows of a statement as lists of texts, by the unix socket, as the owner of the cluster."""
-        command = [*DROP_RIGHTS, f"{BIN}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p",
-                   str(self.port), "-U", USER, "-d", "postgres", "-c", sql]
+        command = [*DROP_RIGHTS, f"{BIN}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
+                   "-p", str(self.port), "-U", USER, "-d", "postgres", "-c", sql]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return [line.split("|") for line in done.stdout.splitlines()]
 

@@ -164,7 +164,7 @@ std::size_t Decoder::StepLost(Bytes run, std::uint64_t time_ns, Handler& handler
     Fail(Unparsed::kMalformed, handler);
     return 0;
   }
-  handler.OnUnparsed(loss_, run.size());
+  CountLost(run.size(), handler);
   FindTurnEnd(run, time_ns, handler);
   return run.size();
 }
@@ -218,8 +218,27 @@ void Decoder::Fail(Unparsed reason, Handler& handler) {
   message_due_ = false;
   last_size_ = 0;
   state_ = State::kLost;
-  if (pending > 0) handler.OnUnparsed(loss_, pending);
-  handler.OnLost();
+  EndLoss(false, handler);
+  holds_loss_ = handler.OnLost(loss_);
+  CountLost(pending, handler);
+}
+
+void Decoder::CountLost(std::uint64_t bytes, Handler& handler) {
+  if (holds_loss_ && state_ == State::kLost) {
+    held_bytes_ += bytes;
+  } else if (bytes > 0) {
+    handler.OnUnparsed(loss_, bytes);
+  }
+}
+
+void Decoder::EndLoss(bool known, Handler& handler) {
+  holds_loss_ = false;
+  const std::uint64_t bytes = std::exchange(held_bytes_, 0);
+  if (known) {
+    parsed_bytes_ += bytes;
+  } else if (bytes > 0) {
+    handler.OnUnparsed(loss_, bytes);
+  }
 }
 
 void Decoder::OnGap(std::uint64_t length, Bytes tail, std::uint64_t time_ns, Handler& handler) {
@@ -234,22 +253,24 @@ void Decoder::OnGap(std::uint64_t length, Bytes tail, std::uint64_t time_ns, Han
   }
   if (missing > 0) {
     if (state_ != State::kLost && state_ != State::kOpaque) Fail(Unparsed::kGap, handler);
-    handler.OnUnparsed(loss_, missing);
+    CountLost(missing, handler);
     message_due_ = false;
     last_size_ = 0;
   }
   if (tail.empty()) return;
   if (state_ != State::kLost) return OnBytes(tail, time_ns, handler);
-  handler.OnUnparsed(loss_, tail.size());
+  CountLost(tail.size(), handler);
   FindTurnEnd(tail, time_ns, handler);
 }
 
 void Decoder::OnClose(Handler& handler) {
   kept_.reset();
+  EndLoss(false, handler);
   if (header_size_ > 0) handler.OnUnparsed(Unparsed::kCutOff, std::exchange(header_size_, std::uint8_t{0}));
 }
 
 void Decoder::StopDecoding(Unparsed reason, Handler& handler) {
+  EndLoss(false, handler);
   if (header_size_ > 0) handler.OnUnparsed(reason, std::exchange(header_size_, std::uint8_t{0}));
   kept_.reset();
   loss_ = reason;

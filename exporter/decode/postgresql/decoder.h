@@ -26,8 +26,9 @@ class Handler {
   virtual void OnServerMessage(const ServerMessage& message) = 0;
   // The one byte that answers SSLRequest or GSSENCRequest: 'N', 'S' or 'G'.
   virtual void OnEncryptionAnswer(char answer) = 0;
-  // The framing is lost: messages may be missing from here on.
-  virtual void OnLost() = 0;
+  // The framing is lost: messages may be missing from here on. True when what comes until the next message may turn
+  // out to be known (rows of the only answer that is due): it is pending then, until EndLoss.
+  virtual bool OnLost(Unparsed reason) = 0;
   // These bytes are no PostgreSQL; only before Confirm().
   virtual void OnNotPostgresql() = 0;
   virtual void OnUnparsed(Unparsed reason, std::uint64_t bytes) = 0;
@@ -36,8 +37,8 @@ class Handler {
   ~Handler() = default;
 };
 
-// Every byte told by OnBytes and OnGap is, once, parsed (TakeParsedBytes), unparsed (OnUnparsed), or part of a header
-// that is not complete yet (pending_bytes).
+// Every byte told by OnBytes and OnGap is, once, parsed (TakeParsedBytes), unparsed (OnUnparsed), or pending
+// (pending_bytes): part of a header that is not complete yet, or of a loss that is held.
 class Decoder {
  public:
   // `mid_stream`: without an opening, and the first byte may be anywhere in a message.
@@ -58,11 +59,13 @@ class Decoder {
   void ExpectEncryptionAnswer() { encryption_answer_ = true; }
   // If the framing is lost: the next byte begins a message, as the other side has shown.
   void ExpectMessage() { message_due_ = true; }
+  // What is held of a loss was `known` after all, or was not.
+  void EndLoss(bool known, Handler& handler);
   // Everything from now on is counted as `reason`, a pending header too.
   void StopDecoding(Unparsed reason, Handler& handler);
 
   [[nodiscard]] bool lost() const { return state_ == State::kLost; }
-  [[nodiscard]] std::uint64_t pending_bytes() const { return header_size_; }
+  [[nodiscard]] std::uint64_t pending_bytes() const { return header_size_ + held_bytes_; }
   // Bytes understood since the last call.
   std::uint64_t TakeParsedBytes() { return std::exchange(parsed_bytes_, 0); }
 
@@ -88,8 +91,10 @@ class Decoder {
   void TellOpening(Handler& handler);
   void FindTurnEnd(Bytes run, std::uint64_t time_ns, Handler& handler);
   void Fail(Unparsed reason, Handler& handler);
+  void CountLost(std::uint64_t bytes, Handler& handler);
 
   std::uint64_t parsed_bytes_ = 0;
+  std::uint64_t held_bytes_ = 0;                     // of a loss
   std::uint64_t first_byte_ns_ = 0;                  // of the message that is split
   std::unique_ptr<std::vector<std::uint8_t>> kept_;  // what is looked at of a split body
   std::uint32_t body_bytes_ = 0;
@@ -105,6 +110,7 @@ class Decoder {
   bool confirmed_ = false;
   bool encryption_answer_ = false;
   bool message_due_ = false;
+  bool holds_loss_ = false;
   bool kept_cut_ = false;  // bytes are missing in what is kept
   bool searched_ = false;  // the framing was lost, and nothing has proven yet where it was found
 };

@@ -40,7 +40,10 @@ class Heard final : public Handler {
     all.push_back(text);
   }
   void OnEncryptionAnswer(char answer) override { all.push_back(std::string("answer ") + answer); }
-  void OnLost() override { all.emplace_back("lost"); }
+  bool OnLost(Unparsed) override {
+    all.emplace_back("lost");
+    return holds;
+  }
   void OnNotPostgresql() override { all.emplace_back("no"); }
   void OnUnparsed(Unparsed reason, std::uint64_t bytes) override {
     unparsed += bytes;
@@ -51,6 +54,7 @@ class Heard final : public Handler {
   std::vector<std::uint64_t> first_bytes;
   std::uint64_t unparsed = 0;
   Unparsed last_reason = Unparsed::kGap;
+  bool holds = false;
 };
 
 struct Fed {
@@ -184,6 +188,23 @@ TEST(PostgresqlDecoder, AfterALossAMessageThatIsDueIsFound) {
   EXPECT_THAT(fed.heard.all, ElementsAre("lost", "T"));
   fed.CheckBytes();
   EXPECT_EQ(fed.heard.unparsed, 100u + 7 + 35);
+}
+
+TEST(PostgresqlDecoder, ALossThatIsHeldMayBeKnown) {
+  for (const bool known : {true, false}) {
+    Fed fed(Sender::kServer);
+    fed.heard.holds = true;
+    fed.Bytes("D\0"sv);
+    fed.Gap(100);
+    fed.Bytes("anything");
+    fed.CheckBytes();
+    EXPECT_EQ(fed.decoder.pending_bytes(), 110u);
+    fed.Gap(8, "1\0Z\0\0\0\5T"sv);
+    fed.decoder.EndLoss(known, fed.heard);
+    fed.CheckBytes();
+    EXPECT_EQ(fed.heard.unparsed, known ? 0u : 118u);
+    EXPECT_EQ(fed.decoder.pending_bytes(), 0u);
+  }
 }
 
 TEST(PostgresqlDecoder, WhatBreaksTheGrammar) {

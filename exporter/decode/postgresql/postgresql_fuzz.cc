@@ -39,7 +39,10 @@ class Listener final : public Handler {
     events += answer;
     if (answer != 'N') decoder->StopDecoding(Unparsed::kEncrypted, *this);
   }
-  void OnLost() override { lost = true; }
+  bool OnLost(Unparsed) override {
+    lost = true;
+    return holds;
+  }
   void OnNotPostgresql() override { events += "no"; }
   void OnUnparsed(Unparsed reason, std::uint64_t bytes) override {
     Check(static_cast<std::size_t>(reason) < kUnparsedReasons, "unknown reason");
@@ -51,6 +54,7 @@ class Listener final : public Handler {
   std::string events;
   std::uint64_t unparsed = 0;
   bool lost = false;
+  bool holds = false;
 };
 
 // One decoder fed by the ops. With `bytewise` each run comes byte by byte; only said of inputs without gaps.
@@ -59,6 +63,7 @@ struct Player {
       : bytewise(bytewise_runs), decoder((setup & 1) != 0 ? Sender::kServer : Sender::kClient, (setup & 2) != 0) {
     listener.decoder = &decoder;
     listener.lost = (setup & 2) != 0;
+    listener.holds = (setup & 16) != 0;
     if ((setup & 4) != 0) decoder.Confirm();
     if ((setup & 8) != 0) decoder.ExpectEncryptionAnswer();
   }
@@ -90,12 +95,12 @@ struct Player {
 };
 
 // Ops: 0xff length(2): a gap. 0xfe length(2) size: a gap with a tail of size % 9 bytes that follow. 0xfd: a message is
-// due. Else: a run of up to 8 * (op + 1) bytes. True when there were no gaps.
+// due. 0xfc: a loss that is held was known. Else: a run of up to 8 * (op + 1) bytes. True when there were no gaps.
 bool Play(ByteReader reader, Player& player) {
   bool plain = true;
   while (reader.ok() && reader.remaining() > 0) {
     const auto op = reader.Read<std::uint8_t>();
-    if (op >= 0xfd) plain = false;
+    if (op >= 0xfc) plain = false;
     if (op >= 0xfe) {
       const auto length = reader.Read<std::uint16_t>();
       const std::size_t tail_size = op == 0xfe ? reader.Read<std::uint8_t>() % 9u : 0;
@@ -103,6 +108,8 @@ bool Play(ByteReader reader, Player& player) {
       if (reader.ok() && length > 0) player.Gap(length, tail);
     } else if (op == 0xfd) {
       player.decoder.ExpectMessage();
+    } else if (op == 0xfc) {
+      player.decoder.EndLoss(true, player.listener);
     } else {
       const Bytes run = reader.Take(std::min<std::size_t>(8u * (op + 1u), reader.remaining()));
       if (!run.empty()) player.Run(run);

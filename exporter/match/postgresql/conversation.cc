@@ -27,13 +27,9 @@ class Conversation::Half final : public decode::postgresql::Handler {
   void OnClientMessage(const ClientMessage& message) override { conversation_.OnClientMessage(message, sink_); }
   void OnServerMessage(const ServerMessage& message) override { conversation_.OnServerMessage(message, sink_); }
   void OnEncryptionAnswer(char answer) override { conversation_.OnEncryptionAnswer(answer, sink_); }
-  void OnLost() override {
-    if (side_ == Side::kRequests) {
-      conversation_.OnRequestsLost();
-    } else {
-      conversation_.answers_lost_ = true;
-      conversation_.turn_clean_ = conversation_.success_seen_ = false;
-    }
+  bool OnLost(decode::Unparsed reason) override {
+    const bool gap = reason == decode::Unparsed::kGap;
+    return (side_ == Side::kRequests ? conversation_.OnRequestsLost() : conversation_.OnAnswersLost()) && gap;
   }
   void OnNotPostgresql() override { conversation_.SetState(State::kRefuted); }
   void OnUnparsed(decode::Unparsed reason, std::uint64_t bytes) override { conversation_.Unparsed(reason, bytes); }
@@ -84,12 +80,17 @@ void Conversation::OnClientMessage(const ClientMessage& message, Sink& sink) {
   switch (message.type) {
     case '\0': return OnOpening(message);
     case client::kCopyDone:
-    case client::kCopyFail: return OnCopyEnd();
+    case client::kCopyFail:
+      if (client_.pending_bytes() > 0) EndLoss(Side::kRequests, true, sink);
+      copying_in_ = false;
+      return;
     case client::kTerminate: return;
-    case client::kSync: return OnSync(message.first_byte_ns, sink);
+    case client::kSync:
+      if (client_.pending_bytes() > 0) EndLoss(Side::kRequests, true, sink);
+      return OnSync(message.first_byte_ns, sink);
     default: break;
   }
-  if (!batch_begun_) BeginTurn();
+  if (!batch_begun_) BeginTurn(sink);
   switch (message.type) {
     case client::kParse:
       if (!is_open(Kind::kClose)) EndOpen(sink);
@@ -127,11 +128,12 @@ void Conversation::OnOpening(const ClientMessage& message) {
 }
 
 // The client's turn begins, or goes on in a pipeline: finds out whether the order is certain again.
-void Conversation::BeginTurn() {
+void Conversation::BeginTurn(Sink& sink) {
   batch_begun_ = true;
   batch_has_requests_ = false;
-  if (answers_lost_ && ready_owed_ > 0 && !pipelines_) EndLostAnswer();
+  if (answers_lost_ && ready_owed_ > 0 && !pipelines_) EndLostAnswer(sink);
   if (server_.lost() && ready_owed_ == 0) {
+    EndLoss(Side::kAnswers, false, sink);
     server_.ExpectMessage();
     answers_lost_ = false;
   }
@@ -299,24 +301,40 @@ void Conversation::EndOpen(Sink& sink) {
 
 void Conversation::OnSync(std::uint64_t first_byte_ns, Sink& sink) {
   if (copying_in_ && !pairs_.empty() && pairs_.front().request.kind == Kind::kExecute) return;
-  if (!batch_begun_) BeginTurn();
+  if (!batch_begun_) BeginTurn(sink);
   EndOpen(sink);
   batch_begun_ = false;
   MarkSynced();
   Push(Kind::kSync, {.operation = OperationOf(Verb::kCommit)}, first_byte_ns);
 }
 
-void Conversation::OnRequestsLost() {
+// True when only rows can be lost.
+bool Conversation::OnRequestsLost() {
   const bool copying = copying_in_ && !pairs_.empty();
-  if (copying) return;  // of a COPY: CopyData, and a Sync behind it that OnReady does not need
+  if (copying) return true;  // CopyData, and a Sync behind it that OnReady does not need
   const bool was_open = open_ && open_kept_;
   open_ = false;
   batch_begun_ = false;
   turn_clean_ = false;
   // What was lost had its answer before, one that seemed to answer nothing: the order is certain.
-  if (unmatched_ready_ && pairs_.empty() && !suspended_ && !pipelines_) return;
+  if (unmatched_ready_ && pairs_.empty() && !suspended_ && !pipelines_) return false;
   if (was_open) pairs_.back().request.kind = Kind::kCutOff;
   Suspend();
+  return false;
+}
+
+// True when what is lost can only be of the one answer that is due.
+bool Conversation::OnAnswersLost() {
+  answers_lost_ = true;
+  turn_clean_ = success_seen_ = false;
+  return ready_owed_ == 1 && !suspended_;
+}
+
+void Conversation::EndLoss(Side side, bool known, Sink& sink) {
+  Half half(*this, side, sink);
+  auto& decoder = side == Side::kRequests ? client_ : server_;
+  decoder.EndLoss(known, half);
+  Parsed(decoder.TakeParsedBytes());
 }
 
 // From the next request on nothing is kept.
@@ -471,7 +489,7 @@ void Conversation::OnCopyBoth(Sink& sink) {
 void Conversation::OnReady(bool idle, Sink& sink) {
   Confirm();
   copying_in_ = false;
-  if (client_.lost()) client_.ExpectMessage();
+  OnServerIdle(sink);
   if (pairs_.empty()) RequestsMustBeThere(sink);
   if (pairs_.empty()) {
     unmatched_ready_ = true;
@@ -503,16 +521,25 @@ void Conversation::OnReady(bool idle, Sink& sink) {
     portals_.Clear();  // they end with the transaction
 }
 
+// If the client's framing is lost, it was in the data of a COPY that is over now, or its next message shows where it
+// is.
+void Conversation::OnServerIdle(Sink& sink) {
+  if (!client_.lost()) return;
+  EndLoss(Side::kRequests, true, sink);
+  client_.ExpectMessage();
+}
+
 // A ReadyForQuery with something lost before it. It belongs to the only request that waits for one; if more do, there
 // is no telling.
 void Conversation::OnReadyAfterLoss(Before before, Sink& sink) {
   Confirm();
-  if (client_.lost()) client_.ExpectMessage();
+  OnServerIdle(sink);
   const Outcome outcome = before != Before::kError ? Outcome{.end_ns = last_ns(Side::kAnswers)}
                           : has_error_             ? ErrorOutcome(last_ns(Side::kAnswers))
                                                    : Outcome{.error = kUnknownError, .end_ns = last_ns(Side::kAnswers)};
   const bool one = ready_owed_ == 1 && !suspended_;
   const bool none = pairs_.empty() && !suspended_;
+  EndLoss(Side::kAnswers, one && before != Before::kUnknown, sink);
   if (one) {
     std::uint32_t steps = 0;  // what is answered before the one that ReadyForQuery answers
     while (!EndsWithReady(pairs_.at(steps).request.kind)) ++steps;
@@ -543,7 +570,8 @@ void Conversation::EndAfterLoss(bool known, const Outcome& outcome, Sink& sink) 
 }
 
 // The client has gone on, or the server has fallen silent: the answer whose end was lost is over.
-void Conversation::EndLostAnswer() {
+void Conversation::EndLostAnswer(Sink& sink) {
+  EndLoss(Side::kAnswers, false, sink);
   DropAll();
   answers_lost_ = success_seen_ = has_error_ = skipping_ = copying_in_ = false;
   server_.ExpectMessage();
@@ -610,7 +638,7 @@ bool Conversation::AnswerHasBegun() const {
 
 void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
   if (answers_lost_ && ready_owed_ > 0 && last_ns(Side::kAnswers) + options().lost_end_timeout_ns <= now_ns) {
-    EndLostAnswer();
+    EndLostAnswer(sink);
   }
   for (Entry* entry = pairs_.NextWithDeadline(); entry != nullptr; entry = pairs_.NextWithDeadline()) {
     const std::uint64_t deadline_ns = entry->last_byte_ns + options().answer_timeout_ns;

@@ -85,8 +85,7 @@ class Conversation final : public StreamConversation {
   void OnExecute(const decode::postgresql::ClientMessage& message, Sink& sink);
   void OnStep(Kind kind, std::uint64_t first_byte_ns);
   void OnSync(std::uint64_t first_byte_ns, Sink& sink);
-  void OnCopyEnd() { copying_in_ = false; }
-  void OnRequestsLost();
+  bool OnRequestsLost();
 
   // The server's.
   void OnServerMessage(const decode::postgresql::ServerMessage& message, Sink& sink);
@@ -97,11 +96,13 @@ class Conversation final : public StreamConversation {
   void OnCopyIn();
   void OnCopyBoth(Sink& sink);
   void OnReady(bool idle, Sink& sink);
+  void OnServerIdle(Sink& sink);
+  bool OnAnswersLost();
   void OnReadyAfterLoss(decode::postgresql::Before before, Sink& sink);
 
   void EndAfterLoss(bool known, const Outcome& outcome, Sink& sink);
 
-  void BeginTurn();
+  void BeginTurn(Sink& sink);
   bool Push(Kind kind, Statement what, std::uint64_t first_byte_ns);
   Entry* Begin(Kind kind, Statement what, std::uint64_t first_byte_ns);
   void EndOpen(Sink& sink);
@@ -114,7 +115,8 @@ class Conversation final : public StreamConversation {
   void DropAll();
   void Suspend();
   void Confirm();
-  void EndLostAnswer();
+  void EndLostAnswer(Sink& sink);
+  void EndLoss(Side side, bool known, Sink& sink);
   [[nodiscard]] bool AnswerHasBegun() const;
   [[nodiscard]] static bool EndsWithReady(Kind kind) { return kind <= Kind::kSync && kind != Kind::kCancel; }
   [[nodiscard]] static bool IsTold(const Entry& entry);

@@ -473,7 +473,8 @@ TEST(PostgresqlConversation, ALongAnswerEndsWithTheReadyInItsTail) {
     tap.Server(Complete("SELECT 1") + Ready());
     EXPECT_THAT(tap.sink.all, ElementsAre(c.told, "SELECT"));
     EXPECT_EQ(tap.Counts().unpaired_requests + tap.Counts().unmatched_answers, 0u);
-    EXPECT_EQ(tap.Counts().parsed_bytes + tap.Unparsed() + tap.conversation.pending_bytes(), tap.told);
+    EXPECT_EQ(tap.Counts().parsed_bytes, tap.told);
+    EXPECT_EQ(tap.Unparsed(), 0u);
   }
 }
 
@@ -529,6 +530,7 @@ TEST(PostgresqlConversation, CopyDataThatIsNotCaptured) {
     tap.Server(Complete("SELECT 1") + Ready());
     EXPECT_THAT(tap.sink.all, ElementsAre("COPY t", "SELECT"));
     EXPECT_EQ(tap.Counts().unpaired_requests, 0u);
+    EXPECT_EQ(tap.Counts().parsed_bytes, tap.told);
   }
 }
 
