@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <absl/hash/hash.h>
+
 namespace wiregauge::decode::postgresql {
 
 Decoder::Decoder(Sender sender, bool mid_stream)
@@ -126,7 +128,26 @@ void Decoder::EndMessage(Handler& handler) {
 
 void Decoder::Tell(char type, Bytes body, bool whole, std::uint64_t first_byte_ns, Handler& handler) {
   if (sender_ == Sender::kServer) return handler.OnServerMessage(ParseServerMessage(type, body));
+  if (type == client::kParse && whole && body[0] == '\0') return TellUnnamedParse(body, first_byte_ns, handler);
   ClientMessage message = ParseClientMessage(type, body, whole);
+  message.first_byte_ns = first_byte_ns;
+  handler.OnClientMessage(message);
+}
+
+void Decoder::TellUnnamedParse(Bytes body, std::uint64_t first_byte_ns, Handler& handler) {
+  if (!recent_) recent_ = std::make_unique<std::array<Recent, kRecent>>();
+  const std::uint64_t hash = absl::Hash<std::string_view>()(AsText(body));
+  Recent& recent = (*recent_)[hash % kRecent];
+  ClientMessage message;
+  if (recent.hash == hash) {
+    message.type = client::kParse;
+    message.statement = kUnnamed;
+    message.operation = recent.operation;
+    message.table = recent.table;
+  } else {
+    message = ParseClientMessage(client::kParse, body, true);
+    recent = {.hash = hash, .operation = message.operation, .table = message.table};
+  }
   message.first_byte_ns = first_byte_ns;
   handler.OnClientMessage(message);
 }

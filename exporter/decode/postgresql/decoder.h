@@ -78,6 +78,14 @@ class Decoder {
     kOpaque,   // for good
   };
 
+  // What a Parse of an unnamed statement said: drivers send the same few texts again and again.
+  struct Recent {
+    std::uint64_t hash = 0;  // of the message
+    Operation operation = Operation::kOther;
+    sql::TableName table;
+  };
+  static constexpr std::size_t kRecent = 4;
+
   std::size_t Step(Bytes run, std::uint64_t time_ns, Handler& handler);
   std::size_t StepWholeMessages(Bytes run, std::uint64_t time_ns, Handler& handler);
   std::size_t StepHeader(Bytes run, std::uint64_t time_ns, Handler& handler);
@@ -89,14 +97,16 @@ class Decoder {
   void EndMessage(Handler& handler);
   void Tell(char type, Bytes body, bool whole, std::uint64_t first_byte_ns, Handler& handler);
   void TellOpening(Handler& handler);
+  void TellUnnamedParse(Bytes body, std::uint64_t first_byte_ns, Handler& handler);
   void FindTurnEnd(Bytes run, std::uint64_t time_ns, Handler& handler);
   void Fail(Unparsed reason, Handler& handler);
   void CountLost(std::uint64_t bytes, Handler& handler);
 
   std::uint64_t parsed_bytes_ = 0;
-  std::uint64_t held_bytes_ = 0;                     // of a loss
-  std::uint64_t first_byte_ns_ = 0;                  // of the message that is split
-  std::unique_ptr<std::vector<std::uint8_t>> kept_;  // what is looked at of a split body
+  std::uint64_t held_bytes_ = 0;                         // of a loss
+  std::uint64_t first_byte_ns_ = 0;                      // of the message that is split
+  std::unique_ptr<std::vector<std::uint8_t>> kept_;      // what is looked at of a split body
+  std::unique_ptr<std::array<Recent, kRecent>> recent_;  // null before the first
   std::uint32_t body_bytes_ = 0;
   std::uint32_t body_left_ = 0;
   std::array<std::uint8_t, kOpeningHeaderBytes> header_{};  // split; while lost the last bytes that passed
