@@ -121,9 +121,17 @@ void Decoder::EndMessage(Handler& handler) {
   const std::unique_ptr<std::vector<std::uint8_t>> kept = std::move(kept_);
   if (type_ == '\0') return TellOpening(handler);
   state_ = State::kBetween;
-  if (!ShapeOf(sender_, static_cast<std::uint8_t>(type_)).told) return;
+  if (std::exchange(told_early_, false) || !ShapeOf(sender_, static_cast<std::uint8_t>(type_)).told) return;
   const Bytes body = kept ? Bytes(*kept) : Bytes();
   Tell(type_, body, body.size() == body_bytes_, first_byte_ns_, handler);
+}
+
+bool Decoder::TellUnfinished(Handler& handler) {
+  const bool told = type_ != '\0' && ShapeOf(sender_, static_cast<std::uint8_t>(type_)).told;
+  if (state_ != State::kBody || told_early_ || !told) return false;
+  told_early_ = true;
+  Tell(type_, kept_ ? Bytes(*kept_) : Bytes(), false, first_byte_ns_, handler);
+  return true;
 }
 
 void Decoder::Tell(char type, Bytes body, bool whole, std::uint64_t first_byte_ns, Handler& handler) {
@@ -227,6 +235,7 @@ void Decoder::FindTurnEnd(Bytes run, std::uint64_t time_ns, Handler& handler) {
 void Decoder::Fail(Unparsed reason, Handler& handler) {
   const std::uint64_t pending = std::exchange(header_size_, std::uint8_t{0});
   kept_.reset();
+  told_early_ = false;
   if (!confirmed_ && reason == Unparsed::kMalformed) {
     state_ = State::kOpaque;
     loss_ = Unparsed::kUnknownProtocol;

@@ -59,6 +59,8 @@ class Decoder {
   void ExpectEncryptionAnswer() { encryption_answer_ = true; }
   // If the framing is lost: the next byte begins a message, as the other side has shown.
   void ExpectMessage() { message_due_ = true; }
+  // The message that goes on has been answered, so its end is lost: tells it now. True when there was one to tell.
+  bool TellUnfinished(Handler& handler);
   // What is held of a loss was `known` after all, or was not.
   void EndLoss(bool known, Handler& handler);
   // Everything from now on is counted as `reason`, a pending header too.
@@ -121,8 +123,9 @@ class Decoder {
   bool encryption_answer_ = false;
   bool message_due_ = false;
   bool holds_loss_ = false;
-  bool kept_cut_ = false;  // bytes are missing in what is kept
-  bool searched_ = false;  // the framing was lost, and nothing has proven yet where it was found
+  bool told_early_ = false;  // the message in whose body this is
+  bool kept_cut_ = false;    // bytes are missing in what is kept
+  bool searched_ = false;    // the framing was lost, and nothing has proven yet where it was found
 };
 
 }  // namespace wiregauge::decode::postgresql

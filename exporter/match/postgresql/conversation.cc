@@ -387,9 +387,13 @@ void Conversation::OnEncryptionAnswer(char answer, Sink& sink) {
   SetState(State::kFinished);
 }
 
-// Whether an answer can be paired. If nothing waits, the request must be behind a hole.
+// Whether an answer can be paired. If nothing waits, the request must be behind a hole, or its end is lost.
 bool Conversation::HasRequest(Sink& sink) {
   if (pairs_.empty()) RequestsMustBeThere(sink);
+  if (pairs_.empty()) {
+    Half half(*this, Side::kRequests, sink);
+    client_.TellUnfinished(half);
+  }
   return !pairs_.empty();
 }
 
@@ -416,6 +420,11 @@ void Conversation::OnExecuteAnswer(const ServerMessage& message, Sink& sink) {
   if (!HasRequest(sink)) {
     ++Losses().unmatched_answers;
     return;
+  }
+  if (open_ && open_kept_ && pairs_.size() == 1) {  // its Execute has been answered, so the end of that is lost
+    Half half(*this, Side::kRequests, sink);
+    client_.TellUnfinished(half);
+    if (pairs_.empty()) return;
   }
   Entry& front = pairs_.front();
   Request& request = front.request;
@@ -490,8 +499,7 @@ void Conversation::OnReady(bool idle, Sink& sink) {
   Confirm();
   copying_in_ = false;
   OnServerIdle(sink);
-  if (pairs_.empty()) RequestsMustBeThere(sink);
-  if (pairs_.empty()) {
+  if (!HasRequest(sink)) {
     unmatched_ready_ = true;
     ++turn_answers_;
   }
@@ -502,7 +510,9 @@ void Conversation::OnReady(bool idle, Sink& sink) {
       PopFront();
       break;
     }
-    if (skipping_) {
+    if (skipping_ && open_ && open_kept_ && pairs_.size() == 1) {
+      DropAll();  // the Sync is lost, and perhaps what this request was to become
+    } else if (skipping_) {
       if (front.parsing) statements_.Erase(front.statement);
       Complete({.error = kPipelineAborted, .end_ns = end_ns}, sink);
     } else if (EndsWithReady(front.kind)) {
@@ -590,7 +600,9 @@ Conversation::Outcome Conversation::ErrorOutcome(std::uint64_t end_ns) const {
 // The front has its outcome.
 void Conversation::Complete(const Outcome& outcome, Sink& sink) {
   const Entry& front = pairs_.front();
-  if (IsTold(front)) {
+  if (front.request.kind == Kind::kCutOff) {
+    ++Losses().unpaired_requests;
+  } else if (IsTold(front)) {
     Confirm();
     Tell(front, outcome, sink);
   } else if (front.request.told && front.expired) {
@@ -645,7 +657,7 @@ void Conversation::Expire(std::uint64_t now_ns, Sink& sink) {
     if (deadline_ns > now_ns) return;
     const bool begun = entry == &pairs_.front() && AnswerHasBegun();
     pairs_.PassDeadline();
-    if (begun || !entry->request.synced || !IsTold(*entry)) continue;
+    if (begun || !entry->request.synced || !IsTold(*entry) || entry->request.kind == Kind::kCutOff) continue;
     Tell(*entry, {.no_answer = NoAnswer::kTimeout, .end_ns = deadline_ns}, sink);
     entry->request.told = true;
   }
