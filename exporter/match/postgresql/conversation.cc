@@ -237,7 +237,8 @@ void Conversation::OnBind(const ClientMessage& message, Sink& sink) {
   } else {
     portals_.Erase(message.portal);
   }
-  const bool goes_on = (is_open(Kind::kPrepare) && open_statement_ == message.statement) || is_open(Kind::kClose);
+  const bool same = open_statement_ == message.statement || message.statement == kUnknownName;
+  const bool goes_on = (is_open(Kind::kPrepare) && same) || is_open(Kind::kClose);
   if (!goes_on) {
     EndOpen(sink);
     Begin(Kind::kBind, {}, message.first_byte_ns);
@@ -256,8 +257,8 @@ void Conversation::OnBind(const ClientMessage& message, Sink& sink) {
 
 void Conversation::OnExecute(const ClientMessage& message, Sink& sink) {
   batch_has_requests_ = true;
-  const bool goes_on =
-      (is_open(Kind::kBind) && open_portal_ == message.portal) || is_open(Kind::kDescribe) || is_open(Kind::kClose);
+  const bool same = open_portal_ == message.portal || message.portal == kUnknownName;
+  const bool goes_on = (is_open(Kind::kBind) && same) || is_open(Kind::kDescribe) || is_open(Kind::kClose);
   if (!goes_on) {
     EndOpen(sink);
     Begin(Kind::kExecute, {}, message.first_byte_ns);
@@ -499,6 +500,7 @@ void Conversation::OnReady(bool idle, Sink& sink) {
   Confirm();
   copying_in_ = false;
   OnServerIdle(sink);
+  if (suspended_ || ready_owed_ == 0) RequestsMustBeThere(sink);  // what it answers is behind a hole
   if (!HasRequest(sink)) {
     unmatched_ready_ = true;
     ++turn_answers_;
@@ -557,8 +559,7 @@ void Conversation::OnReadyAfterLoss(Before before, Sink& sink) {
       // Of several, the end of the last was seen; if one failed, it may have been any of them.
       const bool last = i + 1 == steps;
       const bool known = last && before != Before::kUnknown && (before == Before::kNoError || steps == 1);
-      EndAfterLoss(known || skipping_,
-                   skipping_ ? Outcome{.error = kPipelineAborted, .end_ns = outcome.end_ns} : outcome, sink);
+      EndAfterLoss(known && !skipping_, outcome, sink);
     }
     EndAfterLoss(before != Before::kUnknown, outcome, sink);
   }
