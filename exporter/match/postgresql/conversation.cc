@@ -207,6 +207,7 @@ Conversation::Entry* Conversation::Begin(Kind kind, Statement what, std::uint64_
 
 void Conversation::OnParse(const ClientMessage& message) {
   Statement statement{message.operation, TableNumber(message.table)};
+  if (message.statement == kUnknownName) statements_.Clear();  // it may have been any of them
   // A name in use is refused, and what it stood for stays, unless it was given up by SQL.
   const Statement* before = message.statement == kUnnamed ? nullptr : statements_.Find(message.statement);
   if (before != nullptr && *before != statement && !deallocated_) {
@@ -237,7 +238,9 @@ void Conversation::OnBind(const ClientMessage& message, Sink& sink) {
   } else {
     portals_.Erase(message.portal);
   }
-  const bool same = open_statement_ == message.statement || message.statement == kUnknownName;
+  if (message.portal == kUnknownName) portals_.Clear();
+  const bool same =
+      open_statement_ == message.statement || open_statement_ == kUnknownName || message.statement == kUnknownName;
   const bool goes_on = (is_open(Kind::kPrepare) && same) || is_open(Kind::kClose);
   if (!goes_on) {
     EndOpen(sink);
@@ -257,7 +260,7 @@ void Conversation::OnBind(const ClientMessage& message, Sink& sink) {
 
 void Conversation::OnExecute(const ClientMessage& message, Sink& sink) {
   batch_has_requests_ = true;
-  const bool same = open_portal_ == message.portal || message.portal == kUnknownName;
+  const bool same = open_portal_ == message.portal || open_portal_ == kUnknownName || message.portal == kUnknownName;
   const bool goes_on = (is_open(Kind::kBind) && same) || is_open(Kind::kDescribe) || is_open(Kind::kClose);
   if (!goes_on) {
     EndOpen(sink);
@@ -272,6 +275,13 @@ void Conversation::OnExecute(const ClientMessage& message, Sink& sink) {
     entry->last_byte_ns = last_ns(Side::kRequests);
   }
   open_ = false;
+  if (open_failed_) EndFailed(sink);
+}
+
+// What was open has failed already: nothing else waits.
+void Conversation::EndFailed(Sink& sink) {
+  open_failed_ = false;
+  Complete(ErrorOutcome(answer_ns_), sink);
 }
 
 // Describe or Close: a part of the request that is open, or one of its own.
@@ -295,6 +305,7 @@ void Conversation::EndOpen(Sink& sink) {
     if (entry != nullptr) entry->request.told = true;
   }
   batch_has_requests_ = true;
+  if (open_failed_) return EndFailed(sink);
   if (entry == nullptr || entry->request.steps_left > 0) return;
   // Answered before this showed: then nothing else waits.
   Complete({.end_ns = answer_ns_}, sink);
@@ -314,12 +325,14 @@ bool Conversation::OnRequestsLost() {
   const bool copying = copying_in_ && !pairs_.empty();
   if (copying) return true;  // CopyData, and a Sync behind it that OnReady does not need
   const bool was_open = open_ && open_kept_;
-  open_ = false;
+  open_ = open_failed_ = false;
   batch_begun_ = false;
   turn_clean_ = false;
   // What was lost had its answer before, one that seemed to answer nothing: the order is certain.
   if (unmatched_ready_ && pairs_.empty() && !suspended_ && !pipelines_) return false;
   if (was_open) pairs_.back().request.kind = Kind::kCutOff;
+  statements_.Clear();  // what was lost may have changed what names stand for
+  portals_.Clear();
   Suspend();
   return false;
 }
@@ -341,7 +354,7 @@ void Conversation::EndLoss(Side side, bool known, Sink& sink) {
 // From the next request on nothing is kept.
 void Conversation::Suspend() {
   suspended_ = true;
-  open_ = false;
+  open_ = open_failed_ = false;
   turn_requests_ = turn_answers_ = 0;
   turn_clean_ = false;
 }
@@ -470,8 +483,11 @@ void Conversation::OnError(std::string_view code, Sink& sink) {
   }
   if (kind == Kind::kCutOff) return DropAll();
   if (pairs_.front().request.parsing) statements_.Erase(pairs_.front().request.statement);
-  if (open_ && open_kept_ && pairs_.size() == 1) open_ = false;
   skipping_ = kind != Kind::kStartup;
+  if (open_ && open_kept_ && pairs_.size() == 1) {  // more messages of it may come, which say what it was to be
+    open_failed_ = true;
+    return;
+  }
   Complete(outcome, sink);
 }
 
@@ -545,6 +561,7 @@ void Conversation::OnServerIdle(Sink& sink) {
 // is no telling.
 void Conversation::OnReadyAfterLoss(Before before, Sink& sink) {
   Confirm();
+  RequestsMustBeThere(sink);  // those that wait behind a hole may be the ones that it answers
   OnServerIdle(sink);
   const Outcome outcome = before != Before::kError ? Outcome{.end_ns = last_ns(Side::kAnswers)}
                           : has_error_             ? ErrorOutcome(last_ns(Side::kAnswers))
@@ -625,7 +642,7 @@ void Conversation::DropAll() {
     pairs_.PopFront();
   }
   ready_owed_ = 0;
-  open_ = has_error_ = false;
+  open_ = open_failed_ = has_error_ = false;
 }
 
 void Conversation::Tell(const Entry& entry, const Outcome& outcome, Sink& sink) {
@@ -679,9 +696,10 @@ void Conversation::OnEnd(NoAnswer why, std::uint64_t time_ns, Sink& sink) {
     const Request& front = pairs_.front().request;
     if (front.completed) {
       Complete({.end_ns = answer_ns_}, sink);
-    } else if (has_error_ && !answers_lost_) {  // the session ended with an error: no ReadyForQuery follows
+    } else if ((has_error_ || open_failed_) &&
+               !answers_lost_) {  // the session ended with an error: no ReadyForQuery follows
       Complete(ErrorOutcome(answer_ns_), sink);
-      has_error_ = false;
+      has_error_ = open_failed_ = false;
     } else if (front.kind == Kind::kCancel && why == NoAnswer::kConnectionClosed) {
       Complete({.end_ns = time_ns}, sink);  // the server answers by closing
     } else if (answers_lost_ || front.kind == Kind::kCutOff) {

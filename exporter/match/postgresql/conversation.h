@@ -106,6 +106,7 @@ class Conversation final : public StreamConversation {
   bool Push(Kind kind, Statement what, std::uint64_t first_byte_ns);
   Entry* Begin(Kind kind, Statement what, std::uint64_t first_byte_ns);
   void EndOpen(Sink& sink);
+  void EndFailed(Sink& sink);
   [[nodiscard]] bool is_open(Kind kind) const { return open_ && open_kind_ == kind; }
   [[nodiscard]] Entry* OpenEntry() { return open_ && open_kept_ ? &pairs_.back() : nullptr; }
   bool HasRequest(Sink& sink);
@@ -143,6 +144,7 @@ class Conversation final : public StreamConversation {
   bool has_code_ : 1 = false;
   bool open_ : 1 = false;         // the last request of the extended protocol may get further messages
   bool open_kept_ : 1 = false;    // it is pairs_.back()
+  bool open_failed_ : 1 = false;  // it has, and is told when it is whole
   bool batch_begun_ : 1 = false;  // since the last Sync or Query
   bool batch_has_requests_ : 1 = false;
   bool copying_in_ : 1 = false;       // the server takes CopyData; Sync and Flush mean nothing

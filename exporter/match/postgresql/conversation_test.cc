@@ -430,6 +430,21 @@ TEST(PostgresqlConversation, AParseThatIsAnsweredBeforeItsBindCame) {
   EXPECT_THAT(tap.sink.all, ElementsAre("SELECT t", "PREPARE t"));
 }
 
+TEST(PostgresqlConversation, AParseThatFailsBeforeItsBindCame) {
+  Tap tap;
+  tap.Client(Startup());
+  tap.Server(Message('R', Number(0, 4)) + Ready());
+  tap.Client(Parse("", "select * from t"));
+  tap.Server(Error("42P01"));
+  tap.Client(Bind("", "") + Execute("") + Extended("select * from u") + kSync);
+  tap.Server(Ready());
+  EXPECT_THAT(tap.sink.all, ElementsAre("CONNECT", "SELECT t 42P01", "SELECT u pipeline_aborted"));
+  tap.Client(Parse("", "select * from t"));
+  tap.Server(Error("57P01"));
+  tap.Close();
+  EXPECT_EQ(tap.sink.all.back(), "PREPARE t 57P01");
+}
+
 TEST(PostgresqlConversation, ACommitThatFailsAtTheSync) {
   Opened tap;
   tap.Client(Extended("insert into t values (1)") + kFlush);
