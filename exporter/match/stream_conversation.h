@@ -52,6 +52,8 @@ class StreamConversation : public Conversation {
   // An answer came to nothing: the request must be among what waits behind a hole of what was received, so the hole is
   // a loss of ours. Delivers what waits. Only from OnBytes(Side::kAnswers) of a server; harmless otherwise.
   void RequestsMustBeThere(Sink& sink);
+  // Something that was received waits behind a hole.
+  [[nodiscard]] bool received_waits() const { return received_.waiting(); }
 
   [[nodiscard]] probe::Role role() const { return role_; }
   [[nodiscard]] probe::ConnectionId id() const { return id_; }

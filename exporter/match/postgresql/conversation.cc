@@ -138,7 +138,8 @@ void Conversation::BeginTurn(Sink& sink) {
     answers_lost_ = false;
   }
   if (ready_owed_ > 0 && !suspended_) pipelines_ = true;
-  if (!suspended_ || turn_answers_ == 0) return;
+  // Answers that wait behind a hole are of turns before this one.
+  if (!suspended_ || turn_answers_ == 0 || (role() == probe::Role::kClient && received_waits())) return;
   if (pairs_.empty() && (!pipelines_ || (turn_clean_ && turn_requests_ == turn_answers_))) suspended_ = false;
   turn_requests_ = turn_answers_ = 0;
   turn_clean_ = !server_.lost() && !client_.lost();
