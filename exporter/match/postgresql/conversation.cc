@@ -282,6 +282,7 @@ void Conversation::OnExecute(const ClientMessage& message, Sink& sink) {
 // What was open has failed already: nothing else waits.
 void Conversation::EndFailed(Sink& sink) {
   open_failed_ = false;
+  if (pairs_.front().request.parsing) statements_.Erase(pairs_.front().request.statement);
   Complete(ErrorOutcome(answer_ns_), sink);
 }
 
@@ -471,6 +472,17 @@ void Conversation::OnError(std::string_view code, Sink& sink) {
     return;
   }
   if (!HasRequest(sink)) return;  // the server ends the session, unasked: an administrator, a timeout
+  if (open_ && open_kept_ && pairs_.size() == 1 && pairs_.front().request.steps_left == 0) {
+    // What is seen of it succeeded: the message that failed is behind a hole, or its end is lost.
+    RequestsMustBeThere(sink);
+    Half half(*this, Side::kRequests, sink);
+    client_.TellUnfinished(half);
+    const bool seen = !pairs_.empty() && (!open_ || pairs_.front().request.steps_left > 0);
+    if (!seen) {
+      DropAll();
+      return Suspend();
+    }
+  }
   const Kind kind = pairs_.front().request.kind;
   answer_ns_ = last_ns(Side::kAnswers);
   if (kind == Kind::kQuery || kind == Kind::kFunctionCall || kind == Kind::kReplication) {
@@ -483,12 +495,12 @@ void Conversation::OnError(std::string_view code, Sink& sink) {
     return;
   }
   if (kind == Kind::kCutOff) return DropAll();
-  if (pairs_.front().request.parsing) statements_.Erase(pairs_.front().request.statement);
   skipping_ = kind != Kind::kStartup;
   if (open_ && open_kept_ && pairs_.size() == 1) {  // more messages of it may come, which say what it was to be
     open_failed_ = true;
     return;
   }
+  if (pairs_.front().request.parsing) statements_.Erase(pairs_.front().request.statement);
   Complete(outcome, sink);
 }
 
