@@ -74,7 +74,7 @@ void AddRequest(benchmark::State& state) {
 }
 BENCHMARK(AddRequest)->Arg(0)->Arg(1)->ArgName("client");
 
-// One call into its series, in 50 services: a database with 40 tables.
+// One call into its series, in 50 services: a database with 8 tables each.
 void AddCall(benchmark::State& state) {
   static constexpr std::string_view kVerbs[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "SELECT", "SELECT", "COMMIT"};
   const Requests requests;
@@ -84,7 +84,7 @@ void AddCall(benchmark::State& state) {
   identity::ParseAddress("10.0.0.1", server.address);
   server.port = 5432;
   std::vector<std::string> tables;
-  for (int i = 0; i < 40; ++i) tables.push_back("table_of_things_" + std::to_string(i));
+  for (int i = 0; i < 8; ++i) tables.push_back("table_of_things_" + std::to_string(i));
   std::vector<match::Call> made;
   std::vector<identity::ServiceId> owners;
   for (std::size_t k = 0; k < kMade; ++k) {
@@ -105,6 +105,11 @@ void AddCall(benchmark::State& state) {
     ++i;
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(i));
+  const std::string_view family =
+      role == probe::Role::kServer ? "db_server_operation_duration_seconds" : "db_client_operation_duration_seconds";
+  aggregator.calls().ForEachFamily([&](std::string_view name, std::size_t series, std::uint64_t) {
+    if (name == family) state.counters["series"] = static_cast<double>(series);
+  });
 }
 BENCHMARK(AddCall)->Arg(0)->Arg(1)->ArgName("client");
 
@@ -145,10 +150,13 @@ aggregate::Snapshot MakeSnapshot(int lines) {
         point.buckets.push_back({static_cast<double>(bound) / 1e9, cumulative});
       }
       point.buckets.push_back({std::numeric_limits<double>::infinity(), cumulative});
+      point.native = aggregate::NativeBuckets{.schema = 3, .zero_threshold = 1e-6, .zero_count = 0, .buckets = {}};
+      for (int k = 0; k < 30; ++k) point.native->buckets.push_back({k - 60, static_cast<std::uint64_t>(k + i)});
       point.count = cumulative;
       point.sum = static_cast<double>(cumulative) * 0.00123;
       snapshot[0].points.push_back(point);
       point.buckets.clear();
+      point.native.reset();
     }
     point.labels = {{"peer", "service-" + std::to_string(i)}, {"role", "client"}, {"service_name", service}};
     point.value = static_cast<double>(i) * 1234;
@@ -196,6 +204,16 @@ void ScrapeOpenMetrics(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(expose::Render(snapshot, "application/openmetrics-text", ""));
 }
 BENCHMARK(ScrapeOpenMetrics)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+void ScrapeProtobuf(benchmark::State& state) {
+  const aggregate::Snapshot snapshot = MakeSnapshot(static_cast<int>(state.range(0)));
+  constexpr char kAccept[] =
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+  std::size_t bytes = 0;
+  for (auto _ : state) bytes = expose::Render(snapshot, kAccept, "").body.size();
+  state.counters["bytes"] = static_cast<double>(bytes);
+}
+BENCHMARK(ScrapeProtobuf)->Arg(100'000)->Unit(benchmark::kMillisecond);
 
 void ScrapeTextGzip(benchmark::State& state) {
   const aggregate::Snapshot snapshot = MakeSnapshot(static_cast<int>(state.range(0)));

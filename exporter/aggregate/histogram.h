@@ -72,9 +72,9 @@ class Exemplars {
 
 // Durations of one series, in both kinds of buckets. One thread at a time.
 struct DurationHistogram {
-  std::array<std::uint64_t, DurationBounds::kBoundsMax + 1> buckets{};  // not cumulative
   std::uint64_t sum_ns = 0;
   NativeHistogram native;
+  std::array<std::uint64_t, DurationBounds::kBoundsMax + 1> buckets{};  // not cumulative
   Exemplars exemplars;
 
   // `trace` may be null.

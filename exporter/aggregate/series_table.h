@@ -37,11 +37,12 @@ template <typename Key, typename Value>
 class SeriesTable {
  public:
   struct Series {
-    Value value{};
-    std::uint64_t created_ns = 0;      // monotonic
+    // Before the value, so that with the key and the value's first fields they are one or two cache lines.
     std::uint64_t used_ns = 0;         // monotonic
-    std::int64_t created_unix_ms = 0;  // fixed at the first Collect, so that it never moves; 0 before
     bool collected = false;            // since the last At
+    std::int64_t created_unix_ms = 0;  // fixed at the first Collect, so that it never moves; 0 before
+    std::uint64_t created_ns = 0;      // monotonic
+    Value value{};
   };
 
   explicit SeriesTable(SeriesLimits limits = {}) : limits_(limits) {}
