@@ -239,6 +239,27 @@ static __always_inline void tell_skipped(struct connection *c, bool sent, __u64 
 		tell_run(run, c->id, sent, now);
 }
 
+/*
+ * False for a segment that fills a hole: what lies behind it was told before it came, the end of the write
+ * perhaps, so it must not wait for that.
+ */
+static __noinline bool is_furthest(struct flow *f, struct flow_rest *rest, const struct segment *s)
+{
+	__u32 end;
+
+	if (!f || !rest || !s)
+		return true;
+	end = s->seq + s->length;
+	if (f->has_ahead && !after(end, rest->ahead_seq)) {
+		if (!after(rest->ahead_seq, f->next_seq))
+			f->has_ahead = 0;
+		return false;
+	}
+	f->has_ahead = f->next_seq != end;
+	rest->ahead_seq = end;
+	return true;
+}
+
 #define SKIPPED_MAX (1U << 28) /* well below the window in which sequence numbers compare */
 
 /*
@@ -248,13 +269,13 @@ static __always_inline void tell_skipped(struct connection *c, bool sent, __u64 
  * message.
  */
 static __always_inline bool skip(struct __sk_buff *skb, struct connection *c, struct flow *f,
-				 const struct segment *s, bool mid_write)
+				 const struct segment *s, bool mid_write, bool furthest)
 {
 	struct flow_rest *rest = s->sent ? &c->sent_rest : &c->received_rest;
 	__u64 old = rest->skipped;
 	__u64 run = (__u64)s->seq << 32 | s->length;
 
-	if (f->next_seq != s->seq + s->length || !mid_write) {
+	if (f->next_seq != s->seq + s->length || !mid_write || !furthest) {
 		tell_skipped(c, s->sent, s->now); /* out of order, or the run is over */
 		return false;
 	}
@@ -280,8 +301,12 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 	__u64 packed;
 
 	bool mid_write = f->mid_write;
+	bool furthest = true;
 
-	f->mid_write = !(s->flags & TCP_PSH);
+	if (f->has_ahead || f->next_seq != s->seq + s->length)
+		furthest = is_furthest(f, s->sent ? &c->sent_rest : &c->received_rest, s);
+	if (furthest)
+		f->mid_write = !(s->flags & TCP_PSH);
 	if (c->last_direction != s->sent) {
 		c->last_direction = s->sent;
 		f->burst_bytes = 0;
@@ -298,7 +323,7 @@ static __always_inline void tell(struct __sk_buff *skb, struct connection *c, st
 		return;
 	}
 	what.budget = burst_left(c, f);
-	if (!what.budget && skip(skb, c, f, s, mid_write))
+	if (!what.budget && skip(skb, c, f, s, mid_write, furthest))
 		return;
 	tell_skipped(c, s->sent, s->now);
 	__builtin_memcpy(&packed, &what, sizeof(packed));

@@ -44,9 +44,10 @@ struct totals {
 struct flow {
 	__u32 next_seq;	   /* one past the last byte told in order */
 	__u32 burst_bytes; /* captured since the other direction spoke */
-	__u8 mid_write;	   /* the latest segment did not end a write of the sender's */
+	__u8 mid_write;	   /* the segment furthest in the stream did not end a write of the sender's */
 	__u8 skips;	   /* skipped was ever used */
-	__u8 padding[2];
+	__u8 has_ahead;	   /* segments behind a hole have arrived, up to ahead_seq */
+	__u8 padding;
 };
 
 struct flow_rest {
@@ -58,6 +59,8 @@ struct flow_rest {
 	 * half, length in the lower; 0 when there is none. Either direction may take it to tell.
 	 */
 	__u64 skipped;
+	__u32 ahead_seq;
+	__u32 padding;
 };
 
 /*
