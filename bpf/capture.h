@@ -178,7 +178,7 @@ static __always_inline __u32 burst_left(const struct connection *c, const struct
 
 	if (c->burst_max == WG_BURST_UNLIMITED)
 		return LARGE_BUDGET_MAX;
-	if (left && ring_is_short())
+	if (left && f->burst_bytes >= WG_CAPTURE_LARGE && ring_is_short())
 		return 0;
 	return left > LARGE_BUDGET_MAX ? LARGE_BUDGET_MAX : left;
 }
@@ -358,7 +358,7 @@ static __noinline int agree_on_speaker(struct connection *c, const struct wg_tup
 	client = bpf_map_lookup_elem(&tuples, &key);
 	if (!client)
 		return 0;
-	alone = alone || !client->owner || !client->peer_owner;
+	alone = alone || !one_end_tells || !client->owner || !client->peer_owner;
 	bpf_spin_lock(&client->lock);
 	if (client->speaker == SPEAKER_NONE)
 		client->speaker = alone ? SPEAKER_EACH : SPEAKER_SERVER;

@@ -10,6 +10,7 @@ const volatile __u32
     ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
 
 const volatile __u32 capture_burst_bytes = WG_CAPTURE_BURST;
+const volatile __u8 one_end_tells; /* over loopback, for both */
 
 enum l7 {
 	L7_NEW = 0,  /* nothing was told yet */

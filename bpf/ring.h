@@ -37,8 +37,8 @@ static __always_inline void fill_header(struct wg_header *h, __u8 kind, __u64 id
 }
 
 /*
- * Three quarters of this CPU's ring wait to be read: the room that is left is for the heads of
- * messages, as a body that is missing costs nothing when its length is known.
+ * Three quarters of this CPU's ring wait to be read: the room that is left is for short bursts and
+ * for the heads of messages, as a body that is missing costs nothing when its length is known.
  */
 static __noinline bool ring_is_short(void)
 {

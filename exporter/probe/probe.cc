@@ -167,6 +167,7 @@ Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& sc
   for (std::size_t i = 0; i < scopes.size(); ++i) skeleton->rodata->scopes[i] = scopes[i].id;
   skeleton->rodata->ring_wake_bytes = options.ring_bytes / 4;
   skeleton->rodata->capture_burst_bytes = options.capture_burst_bytes;
+  skeleton->rodata->one_end_tells = options.one_end_tells ? 1 : 0;
   bpf_map__set_max_entries(skeleton->maps.rings, PossibleCpus());
   for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
   if (const int error = tap__load(skeleton.get()); error != 0) {

@@ -337,7 +337,7 @@ class ProbeLive : public testing::Test {
 
 TEST_F(ProbeLive, TellsEveryByteOfBothEndsAndTheKernelsOwnTotals) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   for (const ProgramReport& program : probe.programs()) EXPECT_TRUE(program.attached) << program.name << program.error;
@@ -394,7 +394,7 @@ TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
   const Child child(cgroup);
   child.Step('c');
   child.Step('x');
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   child.Step('x');
   Told told;
@@ -418,7 +418,7 @@ TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
 
 TEST_F(ProbeLive, WakesTheReaderOnlyWhenARingFillsUp) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .ring_bytes = 131'072});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .ring_bytes = 131'072, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   const Child child(cgroup);
@@ -461,7 +461,7 @@ void ExpectAllAccountedFor(Probe& probe, const Told& told, Unread reason, std::s
 
 TEST_F(ProbeLive, StopsCapturingWhenToldSoAndCountsTheRest) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   constexpr std::string_view kAnything = "\x00\xff none of the protocols that we know";
@@ -492,7 +492,7 @@ constexpr std::string_view kHello("\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03 
 
 TEST_F(ProbeLive, CapturesNothingOfTlsAndCountsAll) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup, {.opening = kHello});
   child.Step('c');
@@ -528,7 +528,7 @@ std::size_t CapturedOfBurst(const TestCgroup& cgroup, Probe& probe, std::string_
 
 TEST_F(ProbeLive, CapturesBurstsUpToTheLimitAndHttp2WithoutOne) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .capture_burst_bytes = 8'192});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .capture_burst_bytes = 8'192, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   constexpr std::size_t kBody = 40'000;
   const std::size_t limited = CapturedOfBurst(cgroup, **attached, "anything", kBody);
@@ -550,7 +550,7 @@ std::vector<std::pair<DatagramRecord, std::string>> CollectDatagrams(Probe& prob
 
 TEST_F(ProbeLive, TellsOverLoopbackOnceForBothEnds) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   const Child child(cgroup, {.opening = "", .request = kRequest, .answer = kAnswer, .address = kLoopback});
@@ -582,7 +582,7 @@ TEST_F(ProbeLive, TellsOverLoopbackOnceForBothEnds) {
 
 TEST_F(ProbeLive, TellsEachEndOverLoopbackWhenTlsBeginsLater) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup, {.opening = "STARTTLS please", .request = kHello, .answer = "any", .address = kLoopback});
   child.Step('c');
@@ -608,7 +608,7 @@ TEST_F(ProbeLive, TellsEachEndOverLoopbackWhenTlsBeginsLater) {
 
 TEST_F(ProbeLive, TellsEveryDnsDatagramOfBothEnds) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup);
   child.Step('u');
@@ -644,7 +644,7 @@ TEST_F(ProbeLive, KnowsWhoseOlderDatagramSocketsAre) {
   const TestCgroup cgroup;
   const Child child(cgroup);
   child.Step('u');
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   child.Step('d');
   const auto told = CollectDatagrams(**attached);
@@ -657,7 +657,7 @@ TEST_F(ProbeLive, KnowsWhoseOlderDatagramSocketsAre) {
 
 TEST_F(ProbeLive, LeavesASocketOfStrangersAloneButNotForEver) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup);
   child.Step('s');
@@ -669,7 +669,7 @@ TEST_F(ProbeLive, LeavesASocketOfStrangersAloneButNotForEver) {
 
 TEST_F(ProbeLive, LeavesOtherCgroupsAlone) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
   ASSERT_TRUE(attached) << attached.error().message;
   const Pair pair = Connect();  // this process is not in the cgroup
   Exchange(pair);
