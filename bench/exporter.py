@@ -2,7 +2,7 @@
 """What observing costs the observed: requests per second of nginx and redis with wiregauge on, off, and with empty
 programs on the same hooks, in alternating rounds on the same two cores; and nanoseconds a packet of each program.
 
-    bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|redis|all]
+    bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|nginx_tls|redis|all]
 
 Beside throughput it says the CPU time of a request: client, server and, when it is on, wiregauge, in all. With both
 cores busy the two say the same; CPU time still does when other work runs beside.
@@ -22,7 +22,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tests", "tools"), os.path.join(HERE, "..", "tests", "e2e")]
 import netns_pair  # noqa: E402
-from harness import Wiregauge  # noqa: E402
+from harness import Wiregauge, make_certificate  # noqa: E402
+from libraries import private_libraries  # noqa: E402
 from nginx import Nginx  # noqa: E402
 
 BUILD = os.environ.get("WIREGAUGE_BUILD", os.path.join(HERE, "..", "build", "release"))
@@ -31,6 +32,7 @@ os.environ.setdefault("WIREGAUGE_BIN", os.path.join(BUILD, "wiregauge"))
 
 class NginxLoad:
     name = "nginx"
+    arguments = ()
 
     def __init__(self, folder, namespace, cgroup):
         Nginx(folder, namespace, cgroup, port=8080, address="127.0.0.1")
@@ -43,8 +45,28 @@ class NginxLoad:
                 int(re.search(r"(\d+) requests in", done.stdout)[1]))
 
 
+class NginxTlsLoad:
+    """Both ends load a private copy of OpenSSL's libraries, which alone is observed."""
+    name = "nginx_tls"
+    arguments = ("--exporter.tls=library",)
+
+    def __init__(self, folder, namespace, cgroup):
+        _, environment = private_libraries(folder)
+        Nginx(folder, namespace, cgroup, port=8443, address="127.0.0.1", tls=make_certificate(folder),
+              program=[*environment, "nginx"])
+        self._wrk = [*environment, "wrk", "-t1", "-c32"]
+        self._namespace, self._cgroup = namespace, cgroup
+
+    def run(self, seconds):
+        """Requests per second, and how many there were."""
+        done = self._namespace.run([*self._wrk, f"-d{seconds}", "https://127.0.0.1:8443/ok"], self._cgroup)
+        return (float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1]),
+                int(re.search(r"(\d+) requests in", done.stdout)[1]))
+
+
 class RedisLoad:
     name = "redis"
+    arguments = ()
     REQUESTS_A_SECOND = 60_000  # redis-benchmark takes a count: enough for about the seconds asked
 
     def __init__(self, folder, namespace, cgroup):
@@ -62,12 +84,12 @@ class RedisLoad:
 
 
 @contextlib.contextmanager
-def off(_cgroup):
+def off(_cgroup, **_):
     yield None
 
 
 @contextlib.contextmanager
-def empty(cgroup, stats=False):
+def empty(cgroup, stats=False, **_):
     program = subprocess.Popen([os.path.join(BUILD, "bench", "empty_tap"), cgroup.path, *(["--stats"] if stats else [])],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert program.stdout.readline() == "attached\n"
@@ -77,9 +99,9 @@ def empty(cgroup, stats=False):
 
 
 @contextlib.contextmanager
-def on(cgroup, stats=False):
+def on(cgroup, stats=False, arguments=()):
     flag = ["--exporter.bpf-statistics"] if stats else []
-    with Wiregauge(f"--exporter.cgroup={cgroup.path}", *flag, exporter=True) as wiregauge:
+    with Wiregauge(f"--exporter.cgroup={cgroup.path}", *arguments, *flag, exporter=True) as wiregauge:
         yield wiregauge
 
 
@@ -96,7 +118,7 @@ def process_cpu_us(pid):
 
 def one_run(load, cgroup, seconds, state):
     """Requests per second and CPU microseconds a request: client, server, and wiregauge when it is on."""
-    with state(cgroup) as running:
+    with state(cgroup, arguments=load.arguments) as running:
         pid = running.process.pid if isinstance(running, Wiregauge) else None
         before = cgroup_cpu_us(cgroup) + (process_cpu_us(pid) if pid else 0)
         per_second, requests = load.run(seconds)
@@ -130,7 +152,7 @@ def per_packet(load, cgroup, seconds):
         load.run(seconds)
     result = {"empty_ingress_ns": round(floor["ingress_ns"] / floor["ingress_runs"], 1),
               "empty_egress_ns": round(floor["egress_ns"] / floor["egress_runs"], 1)}
-    with on(cgroup, stats=True) as wiregauge:
+    with on(cgroup, stats=True, arguments=load.arguments) as wiregauge:
         before = wiregauge.metrics()  # attaching has its own cost
         load.run(seconds)
         metrics = wiregauge.metrics()
@@ -152,13 +174,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--server", choices=("nginx", "redis", "all"), default="all")
+    parser.add_argument("--server", choices=("nginx", "nginx_tls", "redis", "all"), default="all")
     options = parser.parse_args()
     reason = netns_pair.cannot_run()
     if reason:
         sys.exit(f"bench/exporter.py: {reason}")
     report = {}
-    for kind in (NginxLoad, RedisLoad):
+    for kind in (NginxLoad, NginxTlsLoad, RedisLoad):
         if options.server not in (kind.name, "all"):
             continue
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:

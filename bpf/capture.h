@@ -66,13 +66,6 @@ static __noinline bool announce(struct __sk_buff *skb, struct connection *c,
 		return 1;                                                                          \
 	}
 
-static __always_inline int lose_data(__u32 length)
-{
-	count(WG_LOST_DATA_RING_FULL, 1);
-	count(WG_LOST_BYTES_RING_FULL, length);
-	return 0;
-}
-
 DEFINE_PIECE(tiny_piece, WG_CAPTURE_TINY)
 DEFINE_PIECE(small_piece, WG_CAPTURE_SMALL)
 DEFINE_PIECE(medium_piece, WG_CAPTURE_MEDIUM)
@@ -393,12 +386,13 @@ static __noinline int begin_capture(struct __sk_buff *skb, struct connection *c,
 	if (!c || !s)
 		return 0;
 	known = read_first_bytes(skb, s, &first);
-	encrypted = known && is_tls_hello(&first);
+	encrypted = known && (is_tls_hello(&first) || (c->mid_stream && is_tls_data(&first)));
 	c->l7 = L7_CAPTURED;
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
 	c->burst_max = capture_burst_bytes;
-	if (known && (is_http2_preface(&first) || is_kafka_versions(&first) || is_mqtt_connect(&first)))
+	if (known &&
+	    (is_http2_preface(&first) || is_kafka_versions(&first) || is_mqtt_connect(&first)))
 		c->burst_max = WG_BURST_UNLIMITED;
 	if (c->loopback) {
 		addressed = *s;
@@ -426,6 +420,7 @@ static __always_inline bool begins_tls(struct __sk_buff *skb, const struct conne
 /* What user space has decided since the last look. */
 static __noinline int take_verdict(struct connection *c)
 {
+	bool encrypted = c && c->l7 == L7_UNREAD;
 	struct wg_capture *verdict;
 
 	if (!c)
@@ -434,10 +429,12 @@ static __noinline int take_verdict(struct connection *c)
 	verdict = bpf_map_lookup_elem(&captures, &c->id);
 	if (!verdict)
 		return 0;
-	c->burst_max = verdict->burst_bytes;
-	if (!verdict->capture) {
-		c->unread = verdict->unread;
-		c->l7 = L7_UNREAD;
+	if (verdict->plaintext == encrypted) {
+		c->burst_max = verdict->burst_bytes;
+		if (!verdict->capture) {
+			c->unread = verdict->unread;
+			c->l7 = L7_UNREAD;
+		}
 	}
 	bpf_map_delete_elem(&captures, &c->id);
 	return 0;

@@ -79,8 +79,13 @@ struct socket_alloc { /* include/net/sock.h */
 	struct inode vfs_inode;
 };
 
+typedef struct {   /* include/net/sock.h */
+	int owned; /* a process is in a system call on the socket, and has it to itself */
+} socket_lock_t;
+
 struct sock { /* include/net/sock.h */
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 };
@@ -102,7 +107,10 @@ struct tcp_sock { /* include/linux/tcp.h */
 
 struct task_struct { /* include/linux/sched.h */
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	__u64 start_time;     /* CLOCK_MONOTONIC */
 	__u64 start_boottime; /* since 5.5 */
+	int pid;
 	int tgid;
 };
 

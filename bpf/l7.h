@@ -25,6 +25,15 @@ static __always_inline bool is_tls_hello(const union first_bytes *f)
 	       (b[5] == 1 || b[5] == 2);
 }
 
+/* A record of application data (RFC 8446 section 5.1), as an older connection's segments begin. */
+static __always_inline bool is_tls_data(const union first_bytes *f)
+{
+	const __u8 *b = f->bytes;
+	__u32 length = b[3] << 8 | b[4];
+
+	return b[0] == 0x17 && b[1] == 3 && b[2] == 3 && length >= 17 && length <= (1 << 14) + 256;
+}
+
 /* RFC 9113 section 3.4. Frame headers may be anywhere, so nothing may be left out from here on. */
 static __always_inline bool is_http2_preface(const union first_bytes *f)
 {

@@ -6,11 +6,9 @@
 /* Configuration: set by exporter/probe between open and load. */
 const volatile __u64 scopes[WG_SCOPES]; /* cgroup ids whose sockets are observed */
 const volatile __u32 scope_count;
-const volatile __u32
-    ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
-
 const volatile __u32 capture_burst_bytes = WG_CAPTURE_BURST;
 const volatile __u8 one_end_tells; /* over loopback, for both */
+const volatile __u32 tls_wanted;   /* tls.bpf.c is at work */
 
 enum l7 {
 	L7_NEW = 0,  /* nothing was told yet */
@@ -45,9 +43,9 @@ struct totals {
 struct flow {
 	__u32 next_seq;	   /* one past the last byte told in order */
 	__u32 burst_bytes; /* captured since the other direction spoke */
-	__u8 mid_write;	   /* the segment furthest in the stream did not end a write of the sender's */
-	__u8 skips;	   /* skipped was ever used */
-	__u8 has_ahead;	   /* segments behind a hole have arrived, up to ahead_seq */
+	__u8 mid_write; /* the segment furthest in the stream did not end a write of the sender's */
+	__u8 skips;	/* skipped was ever used */
+	__u8 has_ahead; /* segments behind a hole have arrived, up to ahead_seq */
 	__u8 padding;
 };
 
@@ -85,9 +83,10 @@ struct connection {
 	__u8 l7;     /* enum l7 */
 	__u8 unread; /* enum wg_unread: why */
 	__u8 last_direction;
-	__u8 loopback; /* both ends are in this network namespace */
-	__u8 padding[2];
-	__u64 id; /* socket cookie; 0 until known */
+	__u8 loopback;	    /* both ends are in this network namespace */
+	__u8 has_plaintext; /* there is an entry in tls_streams */
+	__u8 marks_tried;   /* encrypted: segments that no session was found for */
+	__u64 id;	    /* socket cookie; 0 until known */
 	struct flow received;
 	struct flow sent;
 	__u32 segments;	 /* with payload, as far as they were told */
@@ -136,29 +135,6 @@ struct {
 	__type(key, int);
 	__type(value, struct datagram_socket);
 } datagram_sockets SEC(".maps"); /* UDP socket -> what is known of it */
-
-struct ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20); /* exporter/probe makes them, of the size it wants */
-};
-
-/*
- * A ring a CPU: producers on two CPUs never wait for each other's lock, nor for its cache line. The
- * reader merges them by time.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1); /* the number of possible CPUs, set before load */
-	__type(key, __u32);
-	__array(values, struct ring);
-} rings SEC(".maps"); /* CPU -> records of wire.h */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WG_COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps"); /* enum wg_counter -> count */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -253,14 +229,5 @@ struct {
 	__type(key, struct listener);
 	__type(value, __u8);
 } backfill_listeners SEC(".maps"); /* where someone listens -> 1 */
-
-static __always_inline void count(__u32 counter, __u64 amount)
-{
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
-
-	if (value)
-		*value += amount; /* this CPU's own; programs on one CPU may nest but lose no more
-				     than that race */
-}
 
 #endif

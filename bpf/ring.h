@@ -1,7 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Writing records into this CPU's ring. */
+/* The way to user space, the same for all objects: a ring of records a CPU, and counts of what was
+ * lost. */
 #ifndef WIREGAUGE_BPF_RING_H
 #define WIREGAUGE_BPF_RING_H
+
+const volatile __u32
+    ring_wake_bytes; /* the reader is woken when this much waits; otherwise it polls */
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* exporter/probe makes them, of the size it wants */
+};
+
+/*
+ * A ring a CPU: producers on two CPUs never wait for each other's lock, nor for its cache line. The
+ * reader merges them by time.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* the number of possible CPUs, set before load */
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps"); /* CPU -> records of wire.h */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WG_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps"); /* enum wg_counter -> count */
+
+static __always_inline void count(__u32 counter, __u64 amount)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		__sync_fetch_and_add(value,
+				     amount); /* programs on one CPU may interrupt each other */
+}
 
 /* This CPU's ring. A macro, because a reserve's size must be a constant to the verifier. */
 #define reserve(size)                                                                              \
@@ -31,7 +67,7 @@ static __always_inline void fill_header(struct wg_header *h, __u8 kind, __u64 id
 	h->kind = kind;
 	h->flags = 0;
 	h->captured = 0;
-	h->padding = 0;
+	h->age_ns = 0;
 	h->connection = id;
 	h->time_ns = now;
 }
@@ -49,6 +85,13 @@ static __noinline bool ring_is_short(void)
 		return true;
 	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >
 	       bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4 * 3;
+}
+
+static __always_inline int lose_data(__u32 length)
+{
+	count(WG_LOST_DATA_RING_FULL, 1);
+	count(WG_LOST_BYTES_RING_FULL, length);
+	return 0;
 }
 
 #endif

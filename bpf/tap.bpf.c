@@ -19,12 +19,14 @@
 #define NULL ((void *)0)
 #endif
 
+#include "ring.h"
+#include "tls.h"
 #include "maps.h"
 #include "tcp.h"
-#include "ring.h"
 #include "packet.h"
 #include "l7.h"
 #include "capture.h"
+#include "encrypted.h"
 #include "datagrams.h"
 #include "backfill.h"
 
@@ -208,8 +210,10 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 	if (c->l7 == L7_TWIN)
 		return 1;
 	if (c->l7 == L7_UNREAD) {
-		*(sent ? &c->sent_rest.unread_bytes : &c->received_rest.unread_bytes) += s.length;
-		if (c->announced || c->unread != WG_UNREAD_ENCRYPTED)
+		/* Packets of one connection may be in work on two CPUs. */
+		__sync_fetch_and_add(
+		    sent ? &c->sent_rest.unread_bytes : &c->received_rest.unread_bytes, s.length);
+		if (!is_encrypted(c) || (c->announced && !tls_wanted))
 			return 1;
 	}
 	s.now = bpf_ktime_get_ns();
@@ -217,8 +221,11 @@ static __always_inline int tap(struct __sk_buff *skb, bool sent)
 		count(WG_LOST_BYTES_RING_FULL, c->l7 == L7_UNREAD ? 0 : s.length);
 		return 1;
 	}
-	if (c->l7 == L7_UNREAD)
+	if (c->l7 == L7_UNREAD) {
+		if (tls_wanted)
+			watch_encrypted(skb, sk, c, &s);
 		return 1;
+	}
 	tell(skb, c, f, &s);
 	return 1;
 }
@@ -295,6 +302,8 @@ static __always_inline void begin(struct connection *c, __u8 role)
 	c->role = role;
 	c->l7 = L7_NEW;
 	c->unread = WG_UNREAD_UNKNOWN_PROTOCOL;
+	c->has_plaintext = 0;
+	c->marks_tried = 0;
 	c->last_direction = 0xff;
 	c->peer_owner = 0;
 	c->rtt_next_ns = 0;
@@ -364,7 +373,7 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 		return;
 	read_tuple(&t, (struct sock *)tp, &netns);
 	learn_peer(c, &t);
-	entry = report(c, tp);
+	entry = report(c, tp, false);
 	if (entry) {
 		add(&entry->closed, 1);
 		add(&entry->resets_sent, c->reset_sent);
@@ -376,6 +385,8 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 	tell_skipped(c, true, bpf_ktime_get_ns());
 	tell_close(c);
 	bpf_map_delete_elem(&captures, &c->id);
+	if (c->has_plaintext)
+		bpf_map_delete_elem(&tls_streams, &c->id);
 	c->established = 0;
 	c->in_tuples = 0;
 	c->announced = 0;
@@ -447,7 +458,7 @@ int tap_report(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (c->unreported_open && !c->peer_owner && now - c->established_ns < SETTLE_NS)
 		return 0;
 	segments = c->reported.received_segments;
-	entry = report(c, tp);
+	entry = report(c, tp, is_handshaking(c, now));
 	if (!entry)
 		return 0;
 	add(&entry->active, 1);

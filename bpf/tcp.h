@@ -160,9 +160,11 @@ static __noinline int report_unread_twin(const struct connection *c, __u64 bytes
 	return 0;
 }
 
-/* Adds what the socket did since the last report. Returns the entry that it went to, for events of
+/* Adds what the socket did since the last report; but for unread bytes when it is undecided why
+ * they are not read. Returns the entry that it went to, for events of
  * the caller's. */
-static __always_inline struct wg_tcp_counters *report(struct connection *c, struct tcp_sock *tp)
+static __always_inline struct wg_tcp_counters *report(struct connection *c, struct tcp_sock *tp,
+						      bool undecided)
 {
 	struct wg_tcp_key key = {
 	    .owner = c->owner, .peer_owner = c->peer_owner, .peer = c->peer, .role = c->role};
@@ -171,7 +173,8 @@ static __always_inline struct wg_tcp_counters *report(struct connection *c, stru
 
 	read_totals(&now, tp);
 	without_fins(&now, c, tp);
-	now.unread_bytes = c->sent_rest.unread_bytes + c->received_rest.unread_bytes;
+	now.unread_bytes = undecided ? c->reported.unread_bytes
+				     : c->sent_rest.unread_bytes + c->received_rest.unread_bytes;
 	entry = current_deltas(&key);
 	if (!entry) {
 		count(WG_LOST_TCP_NO_ROOM, 1);

@@ -47,14 +47,14 @@ struct wg_endpoint {
 struct wg_header {
 	wg_u8 kind; /* enum wg_record_kind */
 	wg_u8 flags;
-	wg_u16 captured; /* data and datagrams: payload bytes that follow the struct */
-	wg_u32 padding;
+	wg_u16 captured;   /* data and datagrams: payload bytes that follow the struct */
+	wg_u32 age_ns;	   /* it happened so long before time_ns; 0 but for plaintext */
 	wg_u64 connection; /* socket cookie */
 	wg_u64 time_ns;	   /* CLOCK_MONOTONIC */
 };
 
 #define WG_OPEN_MID_STREAM 1 /* flags of WG_RECORD_OPEN */
-#define WG_OPEN_ENCRYPTED 2  /* began with a TLS hello: no data will follow */
+#define WG_OPEN_ENCRYPTED 2  /* began with a TLS hello: no data but plaintext will follow */
 #define WG_OPEN_BOTH_ENDS 4  /* a server's: tells for its client too, which tells nothing */
 
 struct wg_open {
@@ -78,6 +78,12 @@ struct wg_open {
 	2 /* the segment's last WG_TAIL_BYTES come first, in the room of the capture class */
 #define WG_DATA_BEFORE_ACCEPT                                                                      \
 	4 /* a struct wg_before_accept comes first, in the room of the capture class */
+
+/* Bytes that a TLS library took or gave. `seq` counts them from 0, each direction of a connection
+ * for itself; `length` may be larger than any segment. */
+#define WG_DATA_PLAINTEXT 8
+#define WG_DATA_MID_STREAM                                                                         \
+	16 /* with WG_DATA_PLAINTEXT: not all from the session's beginning is told */
 
 #define WG_TAIL_BYTES 8
 
@@ -141,6 +147,7 @@ enum wg_unread {
 	WG_UNREAD_UPGRADED,
 	WG_UNREAD_TUNNEL,
 	WG_UNREAD_COMPRESSED,
+	WG_UNREAD_PLAINTEXT, /* encrypted, and its plaintext is told instead */
 	WG_UNREADS = 8, /* room for more; a power of two, so that an index is bounded by a mask */
 };
 
@@ -149,7 +156,8 @@ struct wg_capture {
 	wg_u32 burst_bytes; /* as WG_CAPTURE_BURST, for this connection */
 	wg_u8 capture;	    /* 0: nothing more, for good */
 	wg_u8 unread;	    /* enum wg_unread, when nothing more */
-	wg_u16 padding;
+	wg_u8 plaintext;    /* 1: of the plaintext, once TLS has begun; 0: of what is before */
+	wg_u8 padding;
 };
 #define WG_BURST_UNLIMITED 0xffffffffU
 /* Verdicts on their way. They are taken within a few segments or at the close, so few wait. */
@@ -229,6 +237,31 @@ struct wg_socket_owner {
 #define WG_BACKFILL_SOCKETS 65536
 #define WG_BACKFILL_LISTENERS 8192
 
+/* TLS sessions of all processes, and threads that are inside a TLS library. */
+#define WG_TLS_SESSIONS 65536
+#define WG_TLS_THREADS 8192
+
+/* A session as its process names it: the address of its SSL object. */
+struct wg_tls_session_key {
+	wg_u64 ssl;
+	wg_u32 tgid;
+	wg_u32 padding;
+};
+
+/* The plaintext of a connection. Lives until the connection closes. */
+struct wg_tls_stream {
+	struct wg_tls_session_key session;
+	wg_u64 received_ns; /* the latest segment with ciphertext */
+	wg_u64 told_ns;
+	wg_u32 next_seq[2];    /* received, sent */
+	wg_u32 burst_bytes[2]; /* captured since the other direction spoke */
+	wg_u32 burst_max;
+	wg_u8 last_direction;
+	wg_u8 mid_stream;
+	wg_u8 unread; /* user space wants no more of it */
+	wg_u8 padding;
+};
+
 #define WG_SCOPES 16 /* cgroup folders; a fixed array, so that the program can look through it */
 
 /* ---- per-CPU counters: what was lost. What was told, the reader counts. ---- */
@@ -246,7 +279,11 @@ enum wg_counter {
 	WG_LOST_OWNERS_FULL,
 	WG_LOST_TUPLES_FULL,
 	WG_LOST_DATAGRAM_RING_FULL,
-	WG_LOST_DATAGRAM_FRAGMENT, /* of IPv4, sent as such: only the first would have ports */
+	WG_LOST_DATAGRAM_FRAGMENT,    /* of IPv4, sent as such: only the first would have ports */
+	WG_LOST_PLAINTEXT_UNBOUND,    /* bytes of a session whose connection is not known */
+	WG_LOST_PLAINTEXT_UNREADABLE, /* bytes that were no longer in the process's memory */
+	WG_LOST_TLS_CALLS,	      /* returns from a TLS library whose call is not known */
+	WG_LOST_TLS_SESSIONS_FULL,
 	WG_COUNTERS,
 };
 
@@ -264,6 +301,8 @@ WG_STATIC_ASSERT(sizeof(struct wg_datagram) == 104, "wg_datagram");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_key) == 24, "wg_tcp_key");
 WG_STATIC_ASSERT(sizeof(struct wg_tcp_counters) == 8 * (12 + 8 + 2 * 17), "wg_tcp_counters");
 WG_STATIC_ASSERT(sizeof(struct wg_capture) == 8, "wg_capture");
+WG_STATIC_ASSERT(sizeof(struct wg_tls_session_key) == 16, "wg_tls_session_key");
+WG_STATIC_ASSERT(sizeof(struct wg_tls_stream) == 56, "wg_tls_stream");
 WG_STATIC_ASSERT(sizeof(struct wg_tuple) == 44, "wg_tuple");
 WG_STATIC_ASSERT(sizeof(struct wg_owner) == 24, "wg_owner");
 WG_STATIC_ASSERT(sizeof(struct wg_socket_owner) == 24, "wg_socket_owner");

@@ -26,9 +26,18 @@ void AddScopes(const std::vector<probe::CgroupScope>& scopes, Report& report) {
 }
 
 // What fails nowhere and is still not measured: say so before a user wonders.
-void AddBlindSpots(Report& report) {
+void AddBlindSpots(const probe::TlsReport& tls, Report& report) {
   report.push_back({"AF_UNIX sockets", false, false, "not seen: the tap sits where IP packets meet sockets"});
-  report.push_back({"TLS", false, false, "connections are counted, requests inside are not read"});
+  if (tls.mode == probe::TlsMode::kOff) {
+    report.push_back({"TLS", false, false, "connections are counted, requests inside are not read"});
+    return;
+  }
+  report.push_back(
+      {"TLS", tls.failed_total + tls.refused_total == 0, false,
+       fmt::format("read in {} {} now; not read: programs whose TLS is no OpenSSL, BoringSSL or LibreSSL (Go, "
+                   "Java, rustls, GnuTLS), or has no symbols; failed {}, over the limit {}",
+                   tls.attached, tls.mode == probe::TlsMode::kLibrary ? "files" : "files of processes",
+                   tls.failed_total, tls.refused_total)});
 }
 
 }  // namespace
@@ -61,20 +70,24 @@ void BpfExporterPlane::Stop() { exporter_.reset(); }
 
 Report BpfExporterPlane::Doctor() {
   Report report;
-  for (const probe::Capability& capability : probe::WantedCapabilities()) {
+  for (const probe::Capability& capability : probe::WantedCapabilities({})) {
     report.push_back({capability.name, capability.held, true, capability.purpose});
   }
-  auto probe = probe::Probe::Attach({.cgroups = options_.cgroups});
+  auto probe = probe::Probe::Attach({.cgroups = options_.cgroups, .tls = options_.tls});
+  probe::TlsReport tls;
   if (probe) {
+    tls = (*probe)->tls();
     AddScopes((*probe)->scopes(), report);
     AddPrograms((*probe)->programs(), report);
   } else {
     report.push_back({"eBPF programs", false, true, probe.error().message});
   }
-  AddBlindSpots(report);
+  AddBlindSpots(tls, report);
   return report;
 }
 
-Result<std::string> BpfExporterPlane::Explain(int pid) { return exporter::ExplainProcess(pid, options_.cgroups); }
+Result<std::string> BpfExporterPlane::Explain(int pid) {
+  return exporter::ExplainProcess(pid, options_.cgroups, options_.tls);
+}
 
 }  // namespace wiregauge::daemon

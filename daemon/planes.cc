@@ -28,6 +28,16 @@ std::unique_ptr<SinkPlane> MakeSinkOf(const config::Settings& settings) {
   return MakeSink(std::move(options), &store::Store::Open);
 }
 
+probe::TlsMode TlsModeOf(config::Tls tls) {
+  switch (tls) {
+    case config::Tls::kOff: return probe::TlsMode::kOff;
+    case config::Tls::kAuto: return probe::TlsMode::kAuto;
+    case config::Tls::kLibrary: return probe::TlsMode::kLibrary;
+    case config::Tls::kProcess: return probe::TlsMode::kProcess;
+  }
+  Bug("TlsModeOf: no such mode");
+}
+
 match::ProtocolOptions MatchOptions(const config::Settings& settings) {
   match::Options common;
   for (std::size_t i = 0; i < match::Protocols().size(); ++i) {
@@ -49,6 +59,7 @@ exporter::Options ExporterOptions(const config::Settings& settings) {
       .slow = settings.slow, .routes = settings.routes, .dns_question_name = settings.dns_question_name};
   options.ring_bytes = settings.ring_bytes;
   options.capture_burst_bytes = settings.capture_burst_bytes;
+  options.tls = TlsModeOf(settings.tls);
   options.run_time_statistics = settings.bpf_statistics;
   return options;
 }

@@ -11,6 +11,7 @@
 #include "exporter/identity/identity.h"
 #include "exporter/probe/cgroup.h"
 #include "exporter/probe/socket_owners.h"
+#include "exporter/probe/tls_targets.h"
 
 namespace wiregauge::exporter {
 namespace {
@@ -55,9 +56,19 @@ std::string ScopeVerdict(int pid, const std::vector<probe::CgroupScope>& scopes)
          "was given by a process inside is measured all the same";
 }
 
+std::string TlsVerdict(int pid, probe::TlsMode mode) {
+  if (mode == probe::TlsMode::kOff) return "TLS          --exporter.tls=off: requests inside are not read\n";
+  std::string out;
+  for (const std::string& path : probe::TlsFilesOf("/proc", pid)) {
+    out += fmt::format("TLS          {}: requests inside are read\n", path);
+  }
+  if (!out.empty()) return out;
+  return "TLS          no library with symbols of OpenSSL's interface: requests inside are not read\n";
+}
+
 }  // namespace
 
-Result<std::string> ExplainProcess(int pid, const std::vector<std::string>& cgroups) {
+Result<std::string> ExplainProcess(int pid, const std::vector<std::string>& cgroups, probe::TlsMode tls) {
   const probe::Process process = probe::ReadProcess("/proc", pid);
   if (process.pid == 0) return Error{Code::kNotFound, fmt::format("no process has pid {}", pid)};
   auto scopes = probe::ResolveScopes(cgroups);
@@ -72,8 +83,9 @@ Result<std::string> ExplainProcess(int pid, const std::vector<std::string>& cgro
   out += fmt::format("verdict      {}\n", ScopeVerdict(pid, *scopes));
   out += fmt::format("service_name {}\n", identity.services().Of(service).name);
   out += fmt::format("netns        {}\n", process.netns_inode);
-  out += fmt::format("TCP sockets  {}: counted; requests in them are decoded when they are HTTP/1 without TLS\n",
+  out += fmt::format("TCP sockets  {}: counted; requests in them are decoded in the protocols that are known\n",
                      sockets.tcp);
+  out += TlsVerdict(pid, tls);
   out += fmt::format("others       {}: AF_UNIX, UDP and the like are not measured\n", sockets.other);
   return out;
 }

@@ -73,12 +73,14 @@ Result<std::unique_ptr<Exporter>> Exporter::Start(const Options& options) {
                                      .peers = ToPrefixes(exporter->pipeline_.peers()),
                                      .ring_bytes = options.ring_bytes,
                                      .capture_burst_bytes = options.capture_burst_bytes,
+                                     .tls = options.tls,
                                      .run_time_statistics = options.run_time_statistics});
   if (!probe) return probe.error();
   exporter->probe_ = *std::move(probe);
-  auto kept = probe::DropCapabilities(options.keep_capabilities);
+  auto kept = probe::DropCapabilities(options.keep_capabilities, exporter->probe_->tls());
   if (!kept) return kept.error();
   exporter->capabilities_kept_ = *std::move(kept);
+  exporter->probe_->WatchProcesses();
   exporter->thread_ = std::jthread([raw = exporter.get()](const std::stop_token& stop) { raw->Run(stop); });
   return exporter;
 }
@@ -138,9 +140,16 @@ void Exporter::CollectOwn(aggregate::Snapshot& out) const {
       AddPoint(lost, {{"reason", counter.reason}, {"stage", counter.stage}}, value);
     }
   }
+  const probe::TlsReport tls = probe_->tls();
+  AddPoint(lost, {{"reason", "failed"}, {"stage", "tls_attach"}}, static_cast<double>(tls.failed_total));
+  AddPoint(lost, {{"reason", "too_many"}, {"stage", "tls_attach"}}, static_cast<double>(tls.refused_total));
   AddPoint(lost, {{"reason", "corrupt"}, {"stage", "probe_record"}}, static_cast<double>(probe_->corrupt_records()));
   AddPoint(lost, {{"reason", "read_failed"}, {"stage", "probe_tcp_drain"}}, static_cast<double>(failed_drains_));
   pipeline_.CollectLosses(passed, lost);
+  Family attached = MakeFamily("wiregauge_tls_attached", "", FamilyType::kGauge,
+                               "Files with TLS or its records that are observed: for all processes, or each for one.");
+  AddPoint(attached, {}, static_cast<double>(tls.attached));
+  out.push_back(std::move(attached));
   out.push_back(std::move(passed));
   out.push_back(std::move(lost));
   Family connections =

@@ -25,6 +25,7 @@ struct Options {
   aggregate::Options aggregate;
   std::uint32_t ring_bytes = 4U << 20;  // this and the following: see probe::Options
   std::uint32_t capture_burst_bytes = 64U << 10;
+  probe::TlsMode tls = probe::TlsMode::kOff;
   bool run_time_statistics = false;
   // Capabilities that others in the process still need after attach ("CAP_NET_BIND_SERVICE").
   std::vector<std::string> keep_capabilities;

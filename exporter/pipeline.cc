@@ -12,7 +12,35 @@ namespace wiregauge::exporter {
 struct Pipeline::Connection {
   Connection(const probe::OpenRecord& open, identity::ServiceId owner_service, const match::ProtocolOptions& options,
              decode::MemoryBudget& budget)
-      : remote(open.remote), service(owner_service), last_ns(open.time_ns), talk(open, options, budget) {}
+      : remote(open.remote),
+        service(owner_service),
+        last_ns(open.time_ns),
+        role(open.role),
+        clear(open, options, budget) {}
+
+  // What is said in the clear, or inside TLS.
+  struct Talk {
+    template <typename... Arguments>
+    explicit Talk(Arguments&&... arguments) : connection(std::forward<Arguments>(arguments)...) {}
+
+    match::Connection connection;
+    match::Connection::Capture capture = match::Connection::Capture::kUndecided;  // as the kernel was told
+  };
+
+  // The one that a record belongs to. Plaintext has a beginning of its own, whatever was in the clear before.
+  Talk& TalkOf(const probe::DataRecord& data, const match::ProtocolOptions& options, decode::MemoryBudget& budget) {
+    if (!data.plaintext) return clear;
+    if (!plaintext) {
+      probe::OpenRecord open;
+      open.connection = data.connection;
+      open.time_ns = data.time_ns;
+      open.remote = remote;
+      open.role = role;
+      open.mid_stream = data.mid_stream;
+      plaintext = std::make_unique<Talk>(open, options, budget);
+    }
+    return *plaintext;
+  }
 
   // The client's end of a connection whose server's end tells for both.
   struct Twin {
@@ -25,8 +53,9 @@ struct Pipeline::Connection {
   identity::ServiceId service;
   std::uint64_t last_ns;
   std::unique_ptr<Twin> twin;  // null when each end tells for itself
-  match::Connection talk;
-  match::Connection::Capture capture = match::Connection::Capture::kUndecided;  // as the kernel was told
+  probe::Role role;
+  Talk clear;
+  std::unique_ptr<Talk> plaintext;  // null while none is told
 };
 
 struct Pipeline::EarlyData {
@@ -46,27 +75,29 @@ constexpr decode::Unparsed kUnreadReasons[] = {decode::Unparsed::kUnknownProtoco
 // Hands the requests of one connection to the aggregate room.
 class Pipeline::RequestSink final : public match::Sink {
  public:
-  RequestSink(Pipeline& pipeline, const Connection& connection) : pipeline_(pipeline), connection_(connection) {}
+  // Of the connection's plaintext, each end tells its own.
+  RequestSink(Pipeline& pipeline, const Connection& connection, bool plaintext)
+      : pipeline_(pipeline), connection_(connection), twin_(plaintext ? nullptr : connection.twin.get()) {}
 
   void OnRequest(const match::HttpRequest& request) override {
     Count(request.role);
     pipeline_.aggregator_.requests().Add(request, connection_.service, connection_.remote);
-    if (!connection_.twin) return;
+    if (twin_ == nullptr) return;
     Count(probe::Role::kClient);
     match::HttpRequest twin = request;
-    twin.connection = connection_.twin->id;
+    twin.connection = twin_->id;
     twin.role = probe::Role::kClient;
-    pipeline_.aggregator_.requests().Add(twin, connection_.twin->service, connection_.twin->remote);
+    pipeline_.aggregator_.requests().Add(twin, twin_->service, twin_->remote);
   }
   void OnCall(const match::Call& call) override {
     Count(call.role);
     pipeline_.aggregator_.calls().Add(call, connection_.service, connection_.remote);
-    if (!connection_.twin) return;
+    if (twin_ == nullptr) return;
     Count(probe::Role::kClient);
     match::Call twin = call;
-    twin.connection = connection_.twin->id;
+    twin.connection = twin_->id;
     twin.role = probe::Role::kClient;
-    pipeline_.aggregator_.calls().Add(twin, connection_.twin->service, connection_.twin->remote);
+    pipeline_.aggregator_.calls().Add(twin, twin_->service, twin_->remote);
   }
   void OnAddresses(std::string_view name, std::span<const identity::Address> addresses, std::uint32_t ttl_s,
                    std::uint64_t time_ns) override {
@@ -81,6 +112,7 @@ class Pipeline::RequestSink final : public match::Sink {
 
   Pipeline& pipeline_;
   const Connection& connection_;
+  const Connection::Twin* twin_;
 };
 
 // The same for DNS over UDP, where each lookup says whose it is.
@@ -156,21 +188,26 @@ void Pipeline::OnData(const probe::DataRecord& data) {
   }
   Connection& connection = *found->second;
   connection.last_ns = data.time_ns;
-  RequestSink sink(*this, connection);
-  connection.talk.OnData(data, sink);
+  RequestSink sink(*this, connection, data.plaintext);
+  Connection::Talk& talk = connection.TalkOf(data, options_, budget_);
+  talk.connection.OnData(data, sink);
   using Capture = match::Connection::Capture;
-  const Capture wanted = connection.talk.capture();
-  if (wanted == connection.capture || (wanted != Capture::kUseless && wanted != Capture::kWhole)) return;
-  connection.capture = wanted;
-  set_capture_(data.connection, {.capture = wanted == Capture::kWhole});
+  const Capture wanted = talk.connection.capture();
+  if (wanted == talk.capture || (wanted != Capture::kUseless && wanted != Capture::kWhole)) return;
+  talk.capture = wanted;
+  set_capture_(data.connection, {.capture = wanted == Capture::kWhole, .plaintext = data.plaintext});
 }
 
 void Pipeline::OnClose(const probe::CloseRecord& close) {
   const auto found = connections_.find(close.connection);
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
-  RequestSink sink(*this, connection);
-  connection.talk.OnClose(close, sink);
+  RequestSink sink(*this, connection, false);
+  connection.clear.connection.OnClose(close, sink);
+  if (connection.plaintext) {
+    RequestSink plaintext_sink(*this, connection, true);
+    connection.plaintext->connection.OnClose(close, plaintext_sink);
+  }
   TakeCounts(connection);
   connections_.erase(found);
 }
@@ -193,7 +230,7 @@ void Pipeline::KeepEarly(const probe::DataRecord& data) {
 }
 
 void Pipeline::TakeEarly(const probe::OpenRecord& open, Connection& connection) {
-  RequestSink sink(*this, connection);
+  RequestSink sink(*this, connection, false);
   for (auto at = early_.begin(); at != early_.end();) {
     if (at->record.local != open.local || at->record.remote != open.remote) {
       ++at;
@@ -203,7 +240,7 @@ void Pipeline::TakeEarly(const probe::OpenRecord& open, Connection& connection) 
     record.connection = open.connection;
     record.before_accept = false;
     record.captured = at->captured;
-    connection.talk.OnData(record, sink);
+    connection.clear.connection.OnData(record, sink);
     at = early_.erase(at);
   }
 }
@@ -216,20 +253,26 @@ void Pipeline::ExpireEarly(std::uint64_t now_ns) {
 }
 
 void Pipeline::TakeCounts(Connection& connection) {
-  const match::ConnectionCounts taken = connection.talk.TakeCounts();
-  AddCounts(taken, connection.service, connection.last_ns);
-  if (connection.twin) AddCounts(taken, connection.twin->service, connection.last_ns);
+  const match::ConnectionCounts taken = connection.clear.connection.TakeCounts();
+  AddCounts(taken, connection.service, connection.last_ns, false);
+  if (connection.twin) AddCounts(taken, connection.twin->service, connection.last_ns, false);
+  if (!connection.plaintext) return;
+  AddCounts(connection.plaintext->connection.TakeCounts(), connection.service, connection.last_ns, true);
 }
 
-void Pipeline::AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns) {
+void Pipeline::AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns,
+                         bool plaintext) {
   counts_.Add(taken);
   aggregate::CoverageMetrics& coverage = aggregator_.coverage();
-  if (taken.parsed_bytes != 0) {
+  // The ciphertext that carried plaintext counts instead.
+  if (taken.parsed_bytes != 0 && !plaintext) {
     coverage.Add(service, {.carried_bytes = 0, .parsed_bytes = taken.parsed_bytes}, now_ns);
   }
   for (std::size_t reason = 0; reason < decode::kUnparsedReasons; ++reason) {
     const std::uint64_t bytes = taken.unparsed_bytes[reason];
-    if (bytes != 0) coverage.AddUnparsed(service, decode::kUnparsedNames[reason], bytes, now_ns);
+    if (bytes == 0) continue;
+    coverage.AddUnparsed(service, decode::kUnparsedNames[reason], bytes, now_ns);
+    if (plaintext) unparsed_plaintext_[service] += bytes;
   }
 }
 
@@ -252,8 +295,29 @@ void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
       aggregator_.coverage().AddUnparsed(service, decode::UnparsedName(kUnreadReasons[i]), counters.unread_bytes[i],
                                          now_ns);
     }
-    if (carried != 0) aggregator_.coverage().Add(service, {.carried_bytes = carried, .parsed_bytes = 0}, now_ns);
+    const std::uint64_t parsed = ParsedOfEncrypted(service, counters);
+    if (carried != 0 || parsed != 0)
+      aggregator_.coverage().Add(service, {.carried_bytes = carried, .parsed_bytes = parsed}, now_ns);
   }
+}
+
+// Bytes on the wire whose plaintext was told are parsed, what TLS itself adds with them (handshake, record headers,
+// tags), but for as many as the plaintext had that were not understood.
+std::uint64_t Pipeline::ParsedOfEncrypted(identity::ServiceId service, const probe::TcpCounters& counters) {
+  const std::uint64_t bytes = counters.unread_bytes[static_cast<std::size_t>(probe::Unread::kPlaintext)];
+  const auto unparsed = bytes != 0 ? unparsed_plaintext_.find(service) : unparsed_plaintext_.end();
+  if (unparsed == unparsed_plaintext_.end()) return bytes;
+  const std::uint64_t taken = std::min(bytes, unparsed->second);
+  unparsed->second -= taken;
+  if (unparsed->second == 0) unparsed_plaintext_.erase(unparsed);
+  return bytes - taken;
+}
+
+void Pipeline::Tick(match::Connection& talk, const Connection& connection, bool plaintext, std::uint64_t now_ns) {
+  const auto deadline = talk.NextDeadline();
+  if (!deadline || *deadline > now_ns) return;
+  RequestSink sink(*this, connection, plaintext);
+  talk.OnTick(now_ns, sink);
 }
 
 void Pipeline::OnTick(std::uint64_t now_ns) {
@@ -264,11 +328,8 @@ void Pipeline::OnTick(std::uint64_t now_ns) {
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto current = at++;
     Connection& connection = *current->second;
-    const auto deadline = connection.talk.NextDeadline();
-    if (deadline && *deadline <= now_ns) {
-      RequestSink sink(*this, connection);
-      connection.talk.OnTick(now_ns, sink);
-    }
+    Tick(connection.clear.connection, connection, false, now_ns);
+    if (connection.plaintext) Tick(connection.plaintext->connection, connection, true, now_ns);
     TakeCounts(connection);
     const bool forgotten = connection.last_ns + kSilentNs < now_ns;
     losses_.connections_forgotten += forgotten ? 1 : 0;
@@ -297,8 +358,10 @@ void Pipeline::Collect(aggregate::Now now, aggregate::Snapshot& out) {
 std::map<std::string_view, std::size_t> Pipeline::ConnectionsByProtocol() const {
   std::map<std::string_view, std::size_t> counts;
   for (const auto& [id, connection] : connections_) {
-    const std::string_view protocol = connection->talk.protocol();
-    if (!protocol.empty()) ++counts[protocol];
+    for (const Connection::Talk* talk : {&connection->clear, connection->plaintext.get()}) {
+      const std::string_view protocol = talk != nullptr ? talk->connection.protocol() : std::string_view();
+      if (!protocol.empty()) ++counts[protocol];
+    }
   }
   return counts;
 }

@@ -89,7 +89,10 @@ class Pipeline {
   void TakeEarly(const probe::OpenRecord& open, Connection& connection);
   void ExpireEarly(std::uint64_t now_ns);
   void TakeCounts(Connection& connection);
-  void AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns);
+  void AddCounts(const match::ConnectionCounts& taken, identity::ServiceId service, std::uint64_t now_ns,
+                 bool plaintext);
+  void Tick(match::Connection& talk, const Connection& connection, bool plaintext, std::uint64_t now_ns);
+  std::uint64_t ParsedOfEncrypted(identity::ServiceId service, const probe::TcpCounters& counters);
   identity::ServiceId ServiceOf(probe::OwnerId owner, std::uint64_t now_ns);
 
   match::ProtocolOptions options_;
@@ -103,6 +106,8 @@ class Pipeline {
   std::deque<EarlyData> early_;
   match::dns::Sockets dns_{budget_};  // over UDP
   bool dns_on_;
+  // Plaintext that was not understood, to be taken off the ciphertext that carried it.
+  absl::flat_hash_map<identity::ServiceId, std::uint64_t> unparsed_plaintext_;
   PipelineLosses losses_;
   match::ConnectionCounts counts_;
   std::uint64_t requests_total_ = 0;

@@ -58,6 +58,18 @@ class PipelineTest : public testing::Test {
     return 0;
   }
 
+  // Of the only service that has one.
+  double Completeness() {
+    aggregate::Snapshot families;
+    pipeline_.Collect({3 * kSecond, 1'700'000'000'000}, families);
+    for (const aggregate::Family& family : families) {
+      if (family.name == "wiregauge_capture_completeness_ratio" && family.points.size() == 1) {
+        return family.points[0].value;
+      }
+    }
+    return -1;
+  }
+
   double Lost(const std::string& stage, const std::string& reason) {
     aggregate::Family passed;
     aggregate::Family lost;
@@ -78,6 +90,55 @@ TEST_F(PipelineTest, CountsARequest) {
   EXPECT_EQ(RequestCount(), 0);
   pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
   EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, PlaintextIsAConversationOfItsOwn) {
+  probe::OpenRecord open = Open(1);
+  open.encrypted = true;
+  pipeline_.OnRecord(open);
+  probe::DataRecord request = Data(1, probe::Direction::kReceived, 0, kRequest);
+  probe::DataRecord answer = Data(1, probe::Direction::kSent, 0, kAnswer);
+  request.plaintext = answer.plaintext = true;
+  pipeline_.OnRecord(request);
+  pipeline_.OnRecord(answer);
+  EXPECT_EQ(RequestCount(), 1);
+  EXPECT_EQ(pipeline_.ConnectionsByProtocol().at("http"), 1U);
+  pipeline_.OnRecord(request);  // told once, in order: a sequence number that was there is none
+  pipeline_.OnRecord(probe::CloseRecord{1, 3 * kSecond, false, false});
+  EXPECT_EQ(RequestCount(), 1);
+}
+
+TEST_F(PipelineTest, PlaintextMayFollowWhatWasInTheClear) {
+  pipeline_.OnRecord(Open(1));
+  pipeline_.OnRecord(Data(1, probe::Direction::kReceived, 5000, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"));
+  pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, "HTTP/1.1 200 OK\r\n\r\n"));
+  const double before = RequestCount();
+  probe::DataRecord request = Data(1, probe::Direction::kReceived, 0, kRequest);
+  probe::DataRecord answer = Data(1, probe::Direction::kSent, 0, kAnswer);
+  request.plaintext = answer.plaintext = true;
+  pipeline_.OnRecord(request);
+  pipeline_.OnRecord(answer);
+  EXPECT_EQ(RequestCount(), before + 1);
+}
+
+// What TLS adds is parsed with its plaintext; what of that was not understood is not.
+TEST_F(PipelineTest, CiphertextIsParsedAsFarAsItsPlaintextIs) {
+  const auto unread = static_cast<std::size_t>(probe::Unread::kPlaintext);
+  probe::TcpDrain drain;
+  probe::TcpCounters counters;
+  counters.sent_bytes = 1000;
+  counters.unread_bytes[unread] = 1000;
+  drain.deltas.emplace_back(probe::TcpKey{.role = probe::Role::kServer}, counters);
+  pipeline_.OnTcp(drain, kSecond);
+  EXPECT_EQ(Completeness(), 1);
+
+  pipeline_.OnRecord(Open(1));
+  probe::DataRecord nonsense = Data(1, probe::Direction::kReceived, 0, std::string_view("\0\0\0\0 nonsense", 13));
+  nonsense.plaintext = true;
+  pipeline_.OnRecord(nonsense);
+  pipeline_.OnRecord(probe::CloseRecord{1, 2 * kSecond, false, false});
+  pipeline_.OnTcp(drain, 2 * kSecond);
+  EXPECT_EQ(Completeness(), (2000.0 - 13) / 2000);
 }
 
 TEST_F(PipelineTest, ASecondAnnouncementChangesNothing) {

@@ -196,6 +196,7 @@ std::vector<std::string> NeedRestart(const Settings& before, const Settings& aft
   compare("exporter.cgroup", reloaded.cgroups, after.cgroups);
   compare("exporter.ring-bytes", reloaded.ring_bytes, after.ring_bytes);
   compare("exporter.capture-burst-bytes", reloaded.capture_burst_bytes, after.capture_burst_bytes);
+  compare("exporter.tls", reloaded.tls, after.tls);
   compare("exporter.bpf-statistics", reloaded.bpf_statistics, after.bpf_statistics);
   compare("exporter.protocols", reloaded.protocols, after.protocols);
   compare("exporter.answer-timeouts", reloaded.answer_timeouts_ns, after.answer_timeouts_ns);

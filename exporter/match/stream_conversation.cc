@@ -58,8 +58,9 @@ void StreamConversation::OnData(const probe::DataRecord& record, Sink& sink) {
   if (expires && *expires <= record.time_ns) Expire(record.time_ns, sink);
   const Direction direction = record.direction;
   Delivery delivery(*this, direction, sink);
-  // What a socket sends passes the tap in order: a hole there is a loss of ours and never fills.
-  const bool may_hold = direction == Direction::kReceived && state_ != State::kFinished;
+  // What a socket sends passes the tap in order, and plaintext comes in order: a hole there is a loss of ours and never
+  // fills.
+  const bool may_hold = direction == Direction::kReceived && !record.plaintext && state_ != State::kFinished;
   (direction == Direction::kSent ? sent_ : received_).Push(record, may_hold, budget_, delivery);
 }
 

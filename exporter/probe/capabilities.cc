@@ -16,12 +16,16 @@ bool Holds(const std::string& name) {
 
 }  // namespace
 
-std::vector<Capability> WantedCapabilities() {
+std::vector<Capability> WantedCapabilities(const TlsReport& tls) {
+  const bool attaches_later = tls.mode != TlsMode::kOff;
   std::vector<Capability> wanted = {
       {"CAP_BPF", "loads the programs and their maps", false, true},
       {"CAP_NET_ADMIN", "attaches them to the cgroup's sockets", false, false},
-      {"CAP_PERFMON", "lets them read sockets of the kernel; without it no TCP figures", false, false},
-      {"CAP_SYS_ADMIN", "visits other network namespaces for sockets older than the program", false, false},
+      {"CAP_PERFMON", "lets them read sockets of the kernel, and attaches to TLS libraries; without it no TCP figures",
+       false, attaches_later},
+      {"CAP_SYS_ADMIN",
+       "visits other network namespaces for sockets older than the program; before Linux 6.6 attaches to TLS libraries",
+       false, attaches_later && tls.way == UprobeWay::kPerfEvents},
       {"CAP_SYS_PTRACE", "reads /proc/PID/exe, so that services have their program's name", false, true},
       {"CAP_DAC_READ_SEARCH", "reads what other users own in /proc, and a renewed TLS key", false, true},
   };
@@ -34,9 +38,9 @@ std::vector<Capability> WantedCapabilities() {
   return wanted;
 }
 
-Result<std::vector<std::string>> DropCapabilities(const std::vector<std::string>& keep) {
+Result<std::vector<std::string>> DropCapabilities(const std::vector<std::string>& keep, const TlsReport& tls) {
   std::vector<std::string> kept;
-  for (const Capability& capability : WantedCapabilities()) {
+  for (const Capability& capability : WantedCapabilities(tls)) {
     if (capability.held && capability.needed_after_attach) kept.push_back(capability.name);
   }
   for (const std::string& name : keep) {

@@ -13,6 +13,7 @@
 #include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "bpf/wire.h"
 #include "exporter/probe/backfill.h"
@@ -117,6 +118,10 @@ constexpr CounterInfo kCounters[] = {
     {WG_LOST_TUPLES_FULL, "kernel_tuple", "map_full"},
     {WG_LOST_DATAGRAM_RING_FULL, "kernel_datagram", "ring_full"},
     {WG_LOST_DATAGRAM_FRAGMENT, "kernel_datagram", "fragment"},
+    {WG_LOST_PLAINTEXT_UNBOUND, "kernel_plaintext", "unbound"},
+    {WG_LOST_PLAINTEXT_UNREADABLE, "kernel_plaintext", "unreadable"},
+    {WG_LOST_TLS_CALLS, "kernel_tls_call", "evicted"},
+    {WG_LOST_TLS_SESSIONS_FULL, "kernel_tls_session", "map_full"},
 };
 static_assert(std::size(kCounters) == WG_COUNTERS, "every kernel counter has a name");
 static_assert(std::is_same_v<Record, std::variant<OpenRecord, DataRecord, CloseRecord, DatagramRecord>>,
@@ -168,6 +173,13 @@ Result<Skeleton> Load(const Options& options, const std::vector<CgroupScope>& sc
   skeleton->rodata->ring_wake_bytes = options.ring_bytes / 4;
   skeleton->rodata->capture_burst_bytes = options.capture_burst_bytes;
   skeleton->rodata->one_end_tells = options.one_end_tells ? 1 : 0;
+  skeleton->rodata->tls_wanted = options.tls != TlsMode::kOff ? 1 : 0;
+  if (options.tls == TlsMode::kOff) {
+    for (bpf_map* map : {skeleton->maps.tls_threads, skeleton->maps.tls_sessions, skeleton->maps.tls_streams,
+                         skeleton->maps.tls_records}) {
+      bpf_map__set_max_entries(map, 1);
+    }
+  }
   bpf_map__set_max_entries(skeleton->maps.rings, PossibleCpus());
   for (const std::string& name : left_out) bpf_program__set_autoload(FindProgram(skeleton, name.c_str()), false);
   if (const int error = tap__load(skeleton.get()); error != 0) {
@@ -186,6 +198,10 @@ class AttachedProbe final : public Probe {
 
   const std::vector<ProgramReport>& programs() const override { return programs_; }
   const std::vector<CgroupScope>& scopes() const override { return scopes_; }
+  TlsReport tls() const override { return tls_ ? tls_->report() : TlsReport{}; }
+  void WatchProcesses() override {
+    if (tls_) tls_->Watch();
+  }
   std::size_t Consume(std::size_t max_records, const Handler& handler) override;
   bool Wait(int timeout_ms) override { return rings_->Wait(timeout_ms); }
   Result<TcpDrain> DrainTcp() override;
@@ -201,6 +217,7 @@ class AttachedProbe final : public Probe {
   void AttachProgram(ProgramReport& report);
   Status AttachToCgroups(bpf_program* program);
   Status AttachIterator(bpf_program* program, bpf_map* map, Link& link);
+  void BeginTls(const Options& options);
   void FillPeers(const std::vector<PeerPrefix>& peers);
   Status SwapDeltas();
   void AddOverflowKeys(int deltas_fd);
@@ -214,6 +231,7 @@ class AttachedProbe final : public Probe {
   std::vector<Link> backfill_links_;
   std::unique_ptr<RingMaps> rings_;
   std::unique_ptr<File> statistics_;
+  std::unique_ptr<TlsProbe> tls_;
   bool second_is_current_ = false;
   absl::flat_hash_set<ConnectionId> decided_;  // connections that a verdict was given on
   std::uint64_t corrupt_records_ = 0;
@@ -299,7 +317,28 @@ Status AttachedProbe::Begin(const Options& options) {
                {"sockets_with_owner", report.sockets_with_owner}});
     backfill_links_.clear();
   }
+  if (options.tls != TlsMode::kOff) BeginTls(options);
   return {};
+}
+
+void AttachedProbe::BeginTls(const Options& options) {
+  ProgramReport report{
+      "tls_plaintext", "requests inside TLS", "connections with TLS are only counted", false, false, ""};
+  const auto& maps = skeleton_->maps;
+  auto tls = TlsProbe::Load(
+      {.mode = options.tls,
+       .scopes = scopes_,
+       .ring_wake_bytes = options.ring_bytes / 4,
+       .capture_burst_bytes = options.capture_burst_bytes,
+       .shared = {maps.rings, maps.counters, maps.tls_threads, maps.tls_sessions, maps.tls_streams, maps.tls_records}});
+  if (tls) {
+    tls_ = *std::move(tls);
+    tls_->Scan(MonotonicNanoseconds());
+    report.attached = true;
+  } else {
+    report.error = tls.error().message;
+  }
+  programs_.push_back(std::move(report));
 }
 
 void AttachedProbe::Take(Bytes bytes, const Handler& handler) {
@@ -309,6 +348,9 @@ void AttachedProbe::Take(Bytes bytes, const Handler& handler) {
     return;
   }
   ++records_told_[record->index()];
+  if (const auto* open = std::get_if<OpenRecord>(&*record); open != nullptr && open->encrypted && tls_) {
+    tls_->Hint(static_cast<int>(open->owner >> 32));
+  }
   handler(*record);
   if (const auto* close = std::get_if<CloseRecord>(&*record)) ForgetVerdict(close->connection);
 }
@@ -318,6 +360,7 @@ void AttachedProbe::SetCapture(ConnectionId connection, const Capture& capture) 
   raw.burst_bytes = capture.burst_bytes;
   raw.capture = capture.capture ? 1 : 0;
   raw.unread = static_cast<wg_u8>(capture.unread);
+  raw.plaintext = capture.plaintext ? 1 : 0;
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.captures), &connection, &raw, BPF_ANY) != 0) {
     ++verdicts_lost_;
     return;
@@ -435,7 +478,7 @@ std::vector<ProgramReport> ReportFor(const std::vector<std::string>& left_out, c
 
 Error MissingCapabilities(const Error& error) {
   std::string missing;
-  for (const Capability& capability : WantedCapabilities()) {
+  for (const Capability& capability : WantedCapabilities({})) {
     if (!capability.held) missing += (missing.empty() ? "" : ", ") + capability.name;
   }
   if (missing.empty()) return error;

@@ -16,6 +16,7 @@
 #include "exporter/probe/cgroup.h"
 #include "exporter/probe/record.h"
 #include "exporter/probe/tcp.h"
+#include "exporter/probe/tls.h"
 
 namespace wiregauge::probe {
 
@@ -35,6 +36,7 @@ struct Options {
   std::uint32_t capture_burst_bytes = 64U << 10;
   // Over loopback the server's end tells for both. Off: counts of short connections were seen to differ by a few.
   bool one_end_tells = false;
+  TlsMode tls = TlsMode::kOff;
   bool run_time_statistics = false;  // the kernel then counts each program's run time, at 20 to 30 ns a run
 };
 
@@ -45,6 +47,7 @@ struct Capture {
   bool capture = true;                       // false: nothing more, for good
   std::uint32_t burst_bytes = kUnlimited;    // in one direction until the other speaks; then head and tail of segments
   Unread unread = Unread::kUnknownProtocol;  // why not, when not
+  bool plaintext = false;                    // of what TLS protects; else of what is in the clear
 };
 
 struct ProgramReport {
@@ -92,6 +95,12 @@ class Probe {
 
   [[nodiscard]] virtual const std::vector<ProgramReport>& programs() const = 0;
   [[nodiscard]] virtual const std::vector<CgroupScope>& scopes() const = 0;
+  // mode kOff when plaintext is not wanted or cannot be had.
+  [[nodiscard]] virtual TlsReport tls() const = 0;
+
+  // From now on, new processes are looked at for TLS, on a thread of the probe's own. It has the capabilities that the
+  // caller has now.
+  virtual void WatchProcesses() = 0;
 
   // Hands over every record that waits, and returns how many; stops after `max_records`, so that a flood cannot hold
   // the caller. Never blocks.

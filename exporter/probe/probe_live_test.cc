@@ -32,7 +32,7 @@ namespace wiregauge::probe {
 namespace {
 
 std::string MissingRights() {
-  for (const Capability& capability : WantedCapabilities()) {
+  for (const Capability& capability : WantedCapabilities({})) {
     if (!capability.held) return "needs " + capability.name;
   }
   return "";

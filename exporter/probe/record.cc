@@ -54,7 +54,9 @@ Result<Record> DecodeData(Bytes bytes) {
   Bytes room = bytes.subspan(sizeof(wg_data));
   DataRecord data;
   data.connection = raw.header.connection;
-  data.time_ns = raw.header.time_ns;
+  data.time_ns = raw.header.time_ns - raw.header.age_ns;
+  data.plaintext = (raw.header.flags & WG_DATA_PLAINTEXT) != 0;
+  data.mid_stream = (raw.header.flags & WG_DATA_MID_STREAM) != 0;
   data.direction = (raw.header.flags & WG_DATA_SENT) != 0 ? Direction::kSent : Direction::kReceived;
   data.seq = raw.seq;
   data.length = raw.length;

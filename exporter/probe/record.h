@@ -38,7 +38,7 @@ struct OpenRecord {
   Endpoint local;
   Endpoint remote;
   Role role = Role::kUnknown;
-  bool encrypted = false;          // began with a TLS hello: nothing of it is captured, no DataRecord follows
+  bool encrypted = false;          // began with a TLS hello: no DataRecord but of plaintext follows
   bool mid_stream = false;         // older than the tap, or its beginning was lost: the streams start anywhere
   std::uint32_t sent_seq = 0;      // TCP sequence number of the first byte of each direction that will be told;
   std::uint32_t received_seq = 0;  // meaningless when mid_stream
@@ -55,6 +55,9 @@ struct OpenRecord {
 // `length` payload bytes of one segment, beginning at TCP sequence number `seq`, of which the first captured.size()
 // are here. One segment may come as several records. May overlap bytes told before (retransmission) or arrive out of
 // order (Direction::kReceived).
+//
+// Of plaintext (what a TLS library was given or gave) the sequence numbers count its own bytes, from 0 in each
+// direction; it is told in order, and once.
 struct DataRecord {
   ConnectionId connection = 0;
   std::uint64_t time_ns = 0;
@@ -66,6 +69,8 @@ struct DataRecord {
   // Set when the kernel saw the segment while it still belonged to the listening socket (deferred accept, a lost
   // third ACK): then `connection` is the listener's and these name the connection to come.
   bool before_accept = false;
+  bool plaintext = false;
+  bool mid_stream = false;  // with plaintext: not all from the session's beginning is told
   Endpoint local;
   Endpoint remote;
 };

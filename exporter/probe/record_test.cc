@@ -50,6 +50,22 @@ TEST(Record, DecodesData) {
   EXPECT_EQ(AsText(data.captured), "GET");
   EXPECT_EQ(AsText(data.tail), kTail);
   EXPECT_FALSE(data.before_accept);
+  EXPECT_FALSE(data.plaintext);
+}
+
+TEST(Record, DecodesPlaintext) {
+  wg_data raw = SmallData();
+  raw.header.flags = WG_DATA_PLAINTEXT | WG_DATA_MID_STREAM | WG_DATA_SENT;
+  raw.header.age_ns = 234;
+  raw.length = 3;
+  const std::string bytes = Raw(raw) + "GET" + std::string(61, 'x');
+  const auto record = DecodeRecord(AsBytes(bytes));
+  ASSERT_TRUE(record);
+  const auto& data = std::get<DataRecord>(*record);
+  EXPECT_TRUE(data.plaintext);
+  EXPECT_TRUE(data.mid_stream);
+  EXPECT_EQ(data.time_ns, 1000U);
+  EXPECT_EQ(AsText(data.captured), "GET");
 }
 
 TEST(Record, DecodesOpenAndClose) {

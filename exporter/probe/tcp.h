@@ -15,8 +15,9 @@ inline constexpr std::array<std::uint32_t, 15> kTcpBucketBoundsUs = {100,     25
                                                                      5'000,   10'000,  25'000,    50'000,    100'000,
                                                                      250'000, 500'000, 1'000'000, 2'500'000, 5'000'000};
 
-// Why nothing of a connection is captured: the kernel only counts its bytes.
-enum class Unread : std::uint8_t { kUnknownProtocol, kEncrypted, kUpgraded, kTunnel, kCompressed };
+// Why nothing of a connection is captured: the kernel only counts its bytes. kPlaintext: ciphertext whose plaintext is
+// told.
+enum class Unread : std::uint8_t { kUnknownProtocol, kEncrypted, kUpgraded, kTunnel, kCompressed, kPlaintext };
 
 struct TcpHistogram {
   std::array<std::uint64_t, kTcpBucketBoundsUs.size() + 1> buckets{};  // not cumulative

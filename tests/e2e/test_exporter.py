@@ -279,14 +279,19 @@ class WithoutRights(unittest.TestCase):
             self.assertEqual({value for _, value in attached}, {0})
 
     def test_rights_are_given_up_after_attach(self):
-        with netns_pair.Cgroup() as cgroup, Wiregauge(f"--exporter.cgroup={cgroup.path}", exporter=True) as wiregauge:
-            folder = f"/proc/{wiregauge.process.pid}/task"
-            for task in os.listdir(folder):
-                with open(f"{folder}/{task}/status") as status:
-                    effective = int(next(line for line in status if line.startswith("CapEff:")).split()[1], 16)
-                for bit, name in ((12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON")):
-                    self.assertFalse(effective >> bit & 1, f"thread {task} keeps {name}")
-            self.assertEqual({value for _, value in wiregauge.metrics().matching("wiregauge_bpf_program_attached")}, {1})
+        """Later attaches to TLS libraries need CAP_PERFMON, and nothing else of these."""
+        network, admin, monitor = (12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON")
+        for tls, given_up in (("off", [network, admin, monitor]), ("auto", [network, admin])):
+            with self.subTest(tls), netns_pair.Cgroup() as cgroup, \
+                    Wiregauge(f"--exporter.cgroup={cgroup.path}", f"--exporter.tls={tls}", exporter=True) as wiregauge:
+                folder = f"/proc/{wiregauge.process.pid}/task"
+                for task in os.listdir(folder):
+                    with open(f"{folder}/{task}/status") as status:
+                        effective = int(next(line for line in status if line.startswith("CapEff:")).split()[1], 16)
+                    for bit, name in given_up:
+                        self.assertFalse(effective >> bit & 1, f"thread {task} keeps {name}")
+                attached = wiregauge.metrics().matching("wiregauge_bpf_program_attached")
+                self.assertEqual({value for _, value in attached}, {1})
 
     def test_doctor_says_yes_and_no(self):
         with netns_pair.Cgroup() as cgroup:

@@ -10,7 +10,7 @@ CACHE = "build/kernels"
 MODULES = ["veth", "sch_ingress", "cls_bpf", "sch_netem", "tcp_diag"]
 
 # Programs of the host's Debian for the guest, with their libraries. busybox does the rest.
-TOOLS = ["ethtool", "ip", "nginx", "nsenter", "ss", "tc"]
+TOOLS = ["ethtool", "ip", "nginx", "nsenter", "openssl", "ss", "tc"]
 
 # Programs of our own, by their place in build/release.
 PROGRAMS = ["wiregauge", "exporter/probe/probe_live_test", "tests/tools/http_load", "tests/tools/drop_nth"]

@@ -20,6 +20,7 @@ http {{
   scgi_temp_path {folder}/scgi;
   server {{
     listen {listen} backlog=8192;
+    {server}
     root {folder}/files;
     location = /ok {{ return 200 "hello"; }}
     location = /created {{ return 201 "made"; }}
@@ -35,18 +36,21 @@ http {{
 
 class Nginx:
     """Serves fixed answers: /ok 200 "hello", /created 201 "made", /empty 204, /missing 404 "none", /broken 500
-    "broken", /items/... 200 "item", and what files() has written under /files/."""
+    "broken", /items/... 200 "item", and what files() has written under /files/. `tls` is a pair of paths, certificate and key."""
 
-    def __init__(self, folder, namespace, cgroup, port=80, address="0.0.0.0", workers=1):
+    def __init__(self, folder, namespace, cgroup, port=80, address="0.0.0.0", workers=1, tls=None,
+                 program=("nginx",)):
         self._files = os.path.join(folder, "files")
         os.makedirs(self._files)
         config = os.path.join(folder, "nginx.conf")
         with open(config, "w") as file:
-            file.write(CONFIG.format(folder=folder, listen=f"{address}:{port}", workers=workers))
+            listen = f"{address}:{port} ssl" if tls else f"{address}:{port}"
+            server = "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;".format(*tls) if tls else ""
+            file.write(CONFIG.format(folder=folder, listen=listen, server=server, workers=workers))
         # It listens before it turns into a daemon, so the command's end says that it is ready. The log takes its
         # stderr: a pipe would stay open as long as the daemon.
         with open(os.path.join(folder, "start.log"), "w+") as log:
-            started = subprocess.run(namespace.wrap(["nginx", "-c", config, "-p", folder], cgroup),
+            started = subprocess.run(namespace.wrap([*program, "-c", config, "-p", folder], cgroup),
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             log.seek(0)
             if started.returncode != 0:

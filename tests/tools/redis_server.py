@@ -13,10 +13,11 @@ class Redis:
     """Listens on `port` of the namespace and has answered PING with `ready`; `cli()` asks it through a UNIX socket,
     which nothing observes."""
 
-    def __init__(self, folder, namespace, cgroup, port=6379, arguments=(), ready="PONG"):
+    def __init__(self, folder, namespace, cgroup, port=6379, arguments=(), ready="PONG",
+                 program=("redis-server",)):
         self._socket = os.path.join(folder, f"redis-{port}.sock")
         self._log = open(os.path.join(folder, f"redis-{port}.log"), "w+")
-        command = ["redis-server", "--port", str(port), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "",
+        command = [*program, "--port", str(port), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "",
                    "--unixsocket", self._socket, "--dir", folder, *arguments]
         self.process = namespace.start(command, cgroup, stdin=subprocess.DEVNULL, stdout=self._log,
                                        stderr=subprocess.STDOUT)

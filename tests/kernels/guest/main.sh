@@ -27,6 +27,8 @@ make_place() {
 start_nginx() {
   mkdir -p /tmp/nginx/files
   head -c 100000 /dev/zero >/tmp/nginx/files/big
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=guest -config /dev/null \
+    -keyout /tmp/nginx/key.pem -out /tmp/nginx/certificate.pem 2>/dev/null
   cat >/tmp/nginx/nginx.conf <<'END'
 worker_processes 1;
 pid /tmp/nginx/pid;
@@ -44,11 +46,15 @@ http {
   scgi_temp_path /tmp/nginx/scgi;
   server {
     listen 80;
+    listen 443 ssl;
+    ssl_certificate /tmp/nginx/certificate.pem;
+    ssl_certificate_key /tmp/nginx/key.pem;
     root /tmp/nginx/files;
     location = /ok { return 200 "hello"; }
     location = /created { return 201 "made"; }
     location = /missing { return 404 "none"; }
     location = /broken { return 500 "broken"; }
+    location = /inside { return 200 "inside TLS"; }
   }
 }
 END
@@ -189,6 +195,18 @@ test_netem() {
   tc -n a qdisc del dev wg0 root
 }
 
+# The client is not observed: whoever is younger than wiregauge is so only a moment after its start.
+test_tls() {
+  for _ in 1 2 3; do
+    for _ in 1 2 3 4 5 6 7 8 9; do printf 'GET /inside HTTP/1.1\r\nHost: guest\r\n\r\n'; done >/tmp/requests
+    printf 'GET /inside HTTP/1.1\r\nHost: guest\r\nConnection: close\r\n\r\n' >>/tmp/requests
+    nsenter --net=/run/netns/b openssl s_client -quiet -connect $server:443 </tmp/requests >/tmp/answers 2>/dev/null
+    same tls_answers "$(grep -c 'inside TLS' /tmp/answers)" 10
+  done
+  expect_requests server GET /inside 200 30
+  expect tls_not_encrypted 0 wiregauge_unparsed_bytes_total 'reason="encrypted"'
+}
+
 test_stops() {
   kill -TERM $wiregauge
   wait $wiregauge
@@ -205,6 +223,7 @@ if start_wiregauge; then
   test_nothing_lost
   test_lossy_link
   test_netem
+  test_tls
   test_stops
   grep -E 'level=(warn|error)' /tmp/wiregauge.log
 fi
