@@ -38,8 +38,7 @@ void Walker::OnBytes(Bytes bytes, std::uint32_t left, TopicSink& sink) {
   for (;;) {
     if (skip_ > 0) {
       const auto passed = static_cast<std::uint32_t>(std::min<std::size_t>(skip_, cursor.bytes.size()));
-      cursor.bytes = cursor.bytes.subspan(passed);
-      cursor.left -= passed;
+      cursor.Advance(passed);
       skip_ -= passed;
       if (skip_ > 0) return;
     }
@@ -157,8 +156,7 @@ bool Walker::StepTopic(Cursor& cursor, TopicSink& sink) {
     return true;
   }
   const Bytes name = cursor.bytes.first(length);
-  cursor.bytes = cursor.bytes.subspan(length);
-  cursor.left -= length;
+  cursor.Advance(length);
   if (length > 0) sink.OnTopic(AsText(name));
   return true;
 }
@@ -166,8 +164,7 @@ bool Walker::StepTopic(Cursor& cursor, TopicSink& sink) {
 bool Walker::StepName(Cursor& cursor, TopicSink& sink) {
   const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(name_left_, cursor.bytes.size()));
   name_.append(AsText(cursor.bytes.first(taken)));
-  cursor.bytes = cursor.bytes.subspan(taken);
-  cursor.left -= taken;
+  cursor.Advance(taken);
   name_left_ -= taken;
   if (name_left_ > 0) return false;
   state_ = State::kFields;
@@ -236,9 +233,13 @@ void Walker::CloseStruct() {
   }
 }
 
-bool Walker::Skip(std::uint64_t count, const Cursor& cursor) {
+bool Walker::Skip(std::uint64_t count, Cursor& cursor) {
   if (count > cursor.left) return Odd();
-  skip_ = static_cast<std::uint32_t>(count);
+  if (count <= cursor.bytes.size()) {
+    cursor.Advance(static_cast<std::size_t>(count));
+  } else {
+    skip_ = static_cast<std::uint32_t>(count);
+  }
   return true;
 }
 
@@ -249,8 +250,7 @@ const std::uint8_t* Walker::Take(std::size_t size, Cursor& cursor) {
   }
   const std::size_t taken = std::min(size - partial_size_, cursor.bytes.size());
   const std::uint8_t* raw = cursor.bytes.data();
-  cursor.bytes = cursor.bytes.subspan(taken);
-  cursor.left -= static_cast<std::uint32_t>(taken);
+  cursor.Advance(taken);
   if (taken == size) return raw;
   if (taken > 0) std::memcpy(partial_.data() + partial_size_, raw, taken);
   partial_size_ = static_cast<std::uint8_t>(partial_size_ + taken);
@@ -261,12 +261,16 @@ const std::uint8_t* Walker::Take(std::size_t size, Cursor& cursor) {
 
 bool Walker::TakeVarint(std::uint32_t& value, Cursor& cursor) {
   constexpr std::uint8_t kBytesMax = 5;
+  if (partial_size_ == 0 && !cursor.bytes.empty() && cursor.bytes[0] < 0x80) {
+    value = cursor.bytes[0];
+    cursor.Advance(1);
+    return true;
+  }
   for (;;) {
     if (cursor.left == 0) return Odd();
     if (cursor.bytes.empty()) return false;
     const std::uint8_t byte = cursor.bytes[0];
-    cursor.bytes = cursor.bytes.subspan(1);
-    --cursor.left;
+    cursor.Advance(1);
     partial_[partial_size_++] = byte;
     if (byte < 0x80) break;
     if (partial_size_ == kBytesMax) return Odd();

@@ -82,6 +82,11 @@ class Walker {
   struct Cursor {
     Bytes bytes;
     std::uint32_t left = 0;  // of the message, from here
+
+    void Advance(std::size_t count) {
+      bytes = bytes.subspan(count);
+      left -= static_cast<std::uint32_t>(count);
+    }
   };
   struct Level {
     std::uint8_t open = 0;    // index of its kArray or kStruct
@@ -101,7 +106,7 @@ class Walker {
   void CloseStruct();
   void AfterTags();
   // Passes over `count` bytes, which may not all be at hand. False when the message has not so many.
-  bool Skip(std::uint64_t count, const Cursor& cursor);
+  bool Skip(std::uint64_t count, Cursor& cursor);
   [[nodiscard]] bool TopicsAreTold() const {
     return topics_ == Topics::kAll || (topics_ == Topics::kTheOnlyOne && findings_.topics == 1);
   }
