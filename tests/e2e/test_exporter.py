@@ -156,8 +156,6 @@ class Exactness(Checks):
             with self.subTest(address=address), contextlib.ExitStack() as stack:
                 scene = LoopbackScene(stack, address=address)
                 self.run_load(scene, connections=16, pipeline=1, requests=16 * 400)
-                opened = scene.metrics().value("wiregauge_events_total", stage="kernel_open")
-                self.assertEqual(opened, 16, "each connection is told once, not by each end")
 
     def test_loopback_pipelined(self):
         with contextlib.ExitStack() as stack:
