@@ -443,10 +443,16 @@ static __noinline int take_verdict(struct connection *c)
 static __always_inline void continue_capture(struct __sk_buff *skb, struct connection *c,
 					     const struct segment *s)
 {
+	union first_bytes first;
+
 	if (++c->segments >= c->next_look)
 		take_verdict(c);
-	if (begins_tls(skb, c, s))
+	if (c->segments >= TLS_BEGINS_BEFORE || !read_first_bytes(skb, s, &first))
+		return;
+	if (is_tls_hello(&first))
 		become_encrypted(c);
+	else if (is_http2_preface(&first)) /* behind the server's SETTINGS, or an upgrade */
+		c->burst_max = WG_BURST_UNLIMITED;
 }
 
 /* The other end tells for this one, until TLS begins: from then on each has its own plaintext. */
