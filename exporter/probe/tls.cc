@@ -46,6 +46,12 @@ std::vector<Key> Keys(int map_fd) {
   return keys;
 }
 
+bool StillMaps(int pid, const MappedFile& file) {
+  const auto files = MappedFilesOf(kProc, pid);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const MappedFile& other) { return other.device == file.device && other.inode == file.inode; });
+}
+
 bool IsAlive(int pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
 
 }  // namespace
@@ -145,7 +151,9 @@ const TlsFunctions& TlsProbe::FunctionsOf(int pid, const MappedFile& file) {
   if (files_.size() >= kFilesMax) files_.clear();
   const auto path = ReachablePath(kProc, pid, file);
   if (!path) return kNone;  // it may be reachable through another process
-  auto functions = FindTlsFunctions(*path);
+  const auto functions = FindTlsFunctions(*path);
+  // What could not be read may be readable later, or through another process; what is no ELF file stays none.
+  if (!functions && functions.error().code != Code::kCorrupt) return kNone;
   return files_.emplace(key, functions ? *functions : kNone).first->second;
 }
 
@@ -166,6 +174,9 @@ void TlsProbe::Use(int pid, Watched& process, const MappedFile& file, const TlsF
       found->second.uprobes = *std::move(uprobes);
       ++attached_;
       log::Debug("probe", "TLS is observed", {{"path", file.path}, {"pid", whose}});
+    } else if (!StillMaps(pid, file)) {
+      attachments_.erase(found);  // it has ended meanwhile: nothing of it is missed, and the next may have the file too
+      return;
     } else {
       ++failed_;
       log::Warn("probe", "TLS of a process is not observed", {{"pid", pid}, {"err", uprobes.error().message}});

@@ -38,7 +38,7 @@ const std::string kLogin = Unhex(golden::kClient[1].hex);
 const std::string kGreeting8 =
     Wrap(0, std::string("\x0a"
                         "8.0.35\0\x08\0\0\0saltsalt\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0saltsaltsalt\0",
-                        58) +
+                        52) +
                 "caching_sha2_password" + '\0');
 
 TEST(Greeting, Capabilities) {
@@ -46,7 +46,7 @@ TEST(Greeting, Capabilities) {
   ASSERT_TRUE(greeting);
   EXPECT_TRUE(greeting->known);
   EXPECT_EQ(greeting->capabilities, 0x81fff7feu);
-  const auto greeting8 = ParseGreeting(AsBytes(kGreeting8).subspan(4), 80);
+  const auto greeting8 = ParseGreeting(AsBytes(kGreeting8).subspan(4), 74);
   ASSERT_TRUE(greeting8);
   EXPECT_EQ(greeting8->capabilities, 0xdfffffffu);
 }
