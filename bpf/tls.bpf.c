@@ -186,12 +186,23 @@ int tls_handshake(struct pt_regs *ctx)
 
 /* ---- forks ---- */
 
+/* A server that forks after each handshake may be so many ahead of a child that has not run yet. */
+#define TLS_FORMER 16
+
+/* The last sessions that were freed at an address. */
+struct tls_former {
+	__u64 freed; /* so many */
+	struct tls_session last[TLS_FORMER];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096); /* freed and perhaps not used by a forked child yet */
+	__uint(max_entries, 1024); /* addresses of what is perhaps not used by a forked child yet */
 	__type(key, struct wg_tls_session_key);
-	__type(value, struct tls_session);
-} tls_freed SEC(".maps"); /* session -> what it was */
+	__type(value, struct tls_former);
+} tls_freed SEC(".maps");
+
+static const struct tls_former none_freed;
 
 static __always_inline bool was_there(const struct tls_session *s, __u64 forked_ns)
 {
@@ -209,6 +220,7 @@ static __always_inline struct tls_session *inherited(const struct wg_tls_session
 	struct task_struct *task = (void *)bpf_get_current_task();
 	__u64 forked_ns = BPF_CORE_READ(task, group_leader, start_time);
 	struct tls_session *session;
+	struct tls_former *former;
 
 	parents->ssl = key->ssl;
 	parents->tgid = BPF_CORE_READ(task, real_parent, tgid);
@@ -216,8 +228,11 @@ static __always_inline struct tls_session *inherited(const struct wg_tls_session
 	session = bpf_map_lookup_elem(&tls_sessions, parents);
 	if (was_there(session, forked_ns))
 		return session;
-	session = bpf_map_lookup_elem(&tls_freed, parents);
-	return was_there(session, forked_ns) ? session : NULL;
+	former = bpf_map_lookup_elem(&tls_freed, parents);
+	for (int i = 0; former && i < TLS_FORMER; i++)
+		if (was_there(&former->last[i], forked_ns))
+			return &former->last[i];
+	return NULL;
 }
 
 /* A child goes on with a session that its parent began (accept, handshake, fork). */
@@ -245,6 +260,23 @@ static __noinline int inherit(const struct wg_tls_session_key *key)
 	return 1;
 }
 
+static __always_inline void remember_freed(const struct wg_tls_session_key *key,
+					   const struct tls_session *session)
+{
+	struct tls_former *former = bpf_map_lookup_elem(&tls_freed, key);
+	struct tls_session *place;
+
+	if (!former) {
+		bpf_map_update_elem(&tls_freed, key, &none_freed, BPF_NOEXIST);
+		former = bpf_map_lookup_elem(&tls_freed, key);
+	}
+	if (!former)
+		return;
+	place = &former->last[former->freed++ % TLS_FORMER];
+	*place = *session;
+	place->freed_ns = bpf_ktime_get_ns();
+}
+
 /* SSL_free, SSL_clear: what has this address next is another session, and none of the parent's. */
 SEC("uprobe")
 int tls_forget(struct pt_regs *ctx)
@@ -253,16 +285,12 @@ int tls_forget(struct pt_regs *ctx)
 					 .tgid = bpf_get_current_pid_tgid() >> 32};
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
 	struct wg_tls_session_key parents;
-	struct tls_session was;
+	struct tls_session none = {};
 
-	if (session && session->connection) {
-		was = *session;
-		was.freed_ns = bpf_ktime_get_ns();
-		bpf_map_update_elem(&tls_freed, &key, &was, BPF_ANY);
-	}
+	if (session && session->connection)
+		remember_freed(&key, session);
 	if (inherited(&key, &parents)) {
-		__builtin_memset(&was, 0, sizeof(was));
-		bpf_map_update_elem(&tls_sessions, &key, &was, BPF_ANY);
+		bpf_map_update_elem(&tls_sessions, &key, &none, BPF_ANY);
 	} else {
 		bpf_map_delete_elem(&tls_sessions, &key);
 	}

@@ -18,7 +18,7 @@ namespace {
 
 using decode::postgresql::Sender;
 
-std::string Big(std::uint32_t value, int bytes) {
+std::string Big(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = bytes - 1; i >= 0; --i) text.push_back(static_cast<char>(value >> (8 * i)));
   return text;
