@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What observing costs the observed: requests per second of nginx and redis with wiregauge on, off, and with empty
+"""What observing costs the observed: requests per second of real servers with wiregauge on, off, and with empty
 programs on the same hooks, in alternating rounds on the same two cores; and nanoseconds a packet of each program.
 
-    bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|nginx_tls|redis|all]
+    bench/exporter.py [--rounds 6] [--seconds 4] [--server nginx|nginx_tls|nghttpd|redis|redis_pipelined|postgresql|all]
 
 Beside throughput it says the CPU time of a request: client, server and, when it is on, wiregauge, in all. With both
 cores busy the two say the same; CPU time still does when other work runs beside.
@@ -22,6 +22,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tests", "tools"), os.path.join(HERE, "..", "tests", "e2e")]
 import netns_pair  # noqa: E402
+import postgres_server  # noqa: E402
 from harness import Wiregauge, make_certificate  # noqa: E402
 from libraries import private_libraries  # noqa: E402
 from nginx import Nginx  # noqa: E402
@@ -67,6 +68,7 @@ class NginxTlsLoad:
 class RedisLoad:
     name = "redis"
     arguments = ()
+    depth = 1
     REQUESTS_A_SECOND = 60_000  # redis-benchmark takes a count: enough for about the seconds asked
 
     def __init__(self, folder, namespace, cgroup):
@@ -78,9 +80,60 @@ class RedisLoad:
 
     def run(self, seconds):
         requests = seconds * self.REQUESTS_A_SECOND
-        done = self._namespace.run(["redis-benchmark", "-t", "get", "-c", "32", "-n", str(requests), "--csv"],
-                                   self._cgroup)
+        done = self._namespace.run(["redis-benchmark", "-t", "get", "-c", "32", "-n", str(requests), "--csv", "-P",
+                                    str(self.depth)], self._cgroup)
         return float(done.stdout.splitlines()[-1].split(",")[1].strip('"')), requests
+
+
+class RedisPipelinedLoad(RedisLoad):
+    name = "redis_pipelined"
+    depth = 16
+    REQUESTS_A_SECOND = 600_000
+
+
+class NghttpdLoad:
+    """HTTP/2 in the clear, 16 streams in flight on each connection."""
+    name = "nghttpd"
+    arguments = ()
+
+    def __init__(self, folder, namespace, cgroup):
+        with open(os.path.join(folder, "ok"), "w") as file:
+            file.write("hello")
+        self._namespace, self._cgroup = namespace, cgroup
+        namespace.start(["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder, "8080"], cgroup,
+                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not namespace.run(["ss", "-Hltn", "sport = :8080"], check=False).stdout:
+            pass
+
+    def run(self, seconds):
+        done = self._namespace.run(["h2load", "-c8", "-m16", f"-D{seconds}", "http://127.0.0.1:8080/ok"], self._cgroup)
+        requests = int(re.search(r"(\d+) done", done.stdout)[1])
+        return requests / seconds, requests
+
+
+class PostgresqlLoad:
+    """pgbench's selects by primary key, prepared."""
+    name = "postgresql"
+    arguments = ()
+
+    def __init__(self, folder, namespace, cgroup):
+        self._namespace, self._cgroup = namespace, cgroup
+        made, copy = (os.path.join(folder, name) for name in ("made", "copy"))
+        os.chmod(folder, 0o755)
+        for path in (made, copy):
+            os.mkdir(path)
+        postgres_server.Cluster(made).copy(copy)
+        postgres_server.Postgres(copy, 5432, namespace, cgroup)
+        self._pgbench = [f"{postgres_server.BIN}/pgbench", "-h", "127.0.0.1", "-U", "load"]
+
+    def run(self, seconds):
+        done = self._namespace.run([*self._pgbench, "-n", "-S", "-M", "prepared", "-c8", f"-T{seconds}", "postgres"],
+                                   self._cgroup)
+        return (float(re.search(r"tps = ([\d.]+) \(without", done.stdout)[1]),
+                int(re.search(r"actually processed: (\d+)", done.stdout)[1]))
+
+
+LOADS = (NginxLoad, NginxTlsLoad, NghttpdLoad, RedisLoad, RedisPipelinedLoad, PostgresqlLoad)
 
 
 @contextlib.contextmanager
@@ -174,13 +227,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--server", choices=("nginx", "nginx_tls", "redis", "all"), default="all")
+    parser.add_argument("--server", choices=(*(load.name for load in LOADS), "all"), default="all")
     options = parser.parse_args()
     reason = netns_pair.cannot_run()
     if reason:
         sys.exit(f"bench/exporter.py: {reason}")
     report = {}
-    for kind in (NginxLoad, NginxTlsLoad, RedisLoad):
+    for kind in LOADS:
         if options.server not in (kind.name, "all"):
             continue
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
