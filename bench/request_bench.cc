@@ -3,9 +3,12 @@
 // reading the ring. A conversation whose requests are not all told fails.
 //
 //   build/release/bench/request_bench [--benchmark_filter=Redis]
+//
+// ITERATIONS=n in the environment fixes their number: callgrind's counts of two runs differ by what so many cost.
 #include <malloc.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -438,7 +441,7 @@ Talk Http2(const Http2Exchange& exchange, std::uint32_t streams) {
           .requests = streams};
 }
 
-void Register() {
+void Register(std::int64_t iterations) {
   namespace golden = decode::postgresql::golden;
   const std::map<std::string, Talk> talks = {
       {"Http/wrk", Plain(std::string(kWrkRequest), std::string(kNginxAnswer))},
@@ -470,7 +473,9 @@ void Register() {
       {"Grpc/unary", Http2(kGrpc, 1)},
   };
   for (const auto& [name, talk] : talks) {
-    benchmark::RegisterBenchmark(name.c_str(), [talk = talk](benchmark::State& state) { Run(state, talk); });
+    auto* const timed =
+        benchmark::RegisterBenchmark(name.c_str(), [talk = talk](benchmark::State& state) { Run(state, talk); });
+    if (iterations > 0) timed->Iterations(iterations);
     benchmark::RegisterBenchmark(("Idle" + name).c_str(), [talk = talk](benchmark::State& state) {
       Idle(state, talk);
     })->Iterations(1);
@@ -481,7 +486,8 @@ void Register() {
 }  // namespace wiregauge::exporter
 
 int main(int argc, char** argv) {
-  wiregauge::exporter::Register();
+  const char* const iterations = std::getenv("ITERATIONS");
+  wiregauge::exporter::Register(iterations == nullptr ? 0 : std::atoll(iterations));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
