@@ -148,6 +148,7 @@ enum wg_unread {
 	WG_UNREAD_TUNNEL,
 	WG_UNREAD_COMPRESSED,
 	WG_UNREAD_PLAINTEXT, /* encrypted, and its plaintext is told instead */
+	WG_UNREAD_REPLICATION,
 	WG_UNREADS = 8, /* room for more; a power of two, so that an index is bounded by a mask */
 };
 

@@ -65,10 +65,22 @@ struct Pipeline::EarlyData {
 
 namespace {
 
-// The name in wiregauge_unparsed_bytes of what the kernel did not capture, by probe::Unread.
-constexpr decode::Unparsed kUnreadReasons[] = {decode::Unparsed::kUnknownProtocol, decode::Unparsed::kEncrypted,
-                                               decode::Unparsed::kUpgraded, decode::Unparsed::kTunnel,
-                                               decode::Unparsed::kCompressed};
+// What the kernel did not capture, and its name in wiregauge_unparsed_bytes.
+constexpr std::pair<probe::Unread, decode::Unparsed> kUnreadReasons[] = {
+    {probe::Unread::kUnknownProtocol, decode::Unparsed::kUnknownProtocol},
+    {probe::Unread::kEncrypted, decode::Unparsed::kEncrypted},
+    {probe::Unread::kUpgraded, decode::Unparsed::kUpgraded},
+    {probe::Unread::kTunnel, decode::Unparsed::kTunnel},
+    {probe::Unread::kCompressed, decode::Unparsed::kCompressed},
+    {probe::Unread::kReplication, decode::Unparsed::kReplication},
+};
+
+probe::Unread UnreadFor(decode::Unparsed reason) {
+  for (const auto& [unread, name] : kUnreadReasons) {
+    if (name == reason) return unread;
+  }
+  return probe::Unread::kUnknownProtocol;
+}
 
 }  // namespace
 
@@ -195,7 +207,9 @@ void Pipeline::OnData(const probe::DataRecord& data) {
   const Capture wanted = talk.connection.capture();
   if (wanted == talk.capture || (wanted != Capture::kUseless && wanted != Capture::kWhole)) return;
   talk.capture = wanted;
-  set_capture_(data.connection, {.capture = wanted == Capture::kWhole, .plaintext = data.plaintext});
+  set_capture_(data.connection, {.capture = wanted == Capture::kWhole,
+                                 .unread = UnreadFor(talk.connection.useless_for()),
+                                 .plaintext = data.plaintext});
 }
 
 void Pipeline::OnClose(const probe::CloseRecord& close) {
@@ -290,10 +304,9 @@ void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
     const identity::ServiceId service = ServiceOf(key.owner, now_ns);
     tcp.Add({service, ServiceOf(key.peer_owner, now_ns), key.peer, key.role}, counters, now_ns);
     const std::uint64_t carried = counters.sent_bytes + counters.received_bytes;
-    for (std::size_t i = 0; i < std::size(kUnreadReasons); ++i) {
-      if (counters.unread_bytes[i] == 0) continue;
-      aggregator_.coverage().AddUnparsed(service, decode::UnparsedName(kUnreadReasons[i]), counters.unread_bytes[i],
-                                         now_ns);
+    for (const auto& [unread, reason] : kUnreadReasons) {
+      const std::uint64_t bytes = counters.unread_bytes[static_cast<std::size_t>(unread)];
+      if (bytes != 0) aggregator_.coverage().AddUnparsed(service, decode::UnparsedName(reason), bytes, now_ns);
     }
     const std::uint64_t parsed = ParsedOfEncrypted(service, counters);
     if (carried != 0 || parsed != 0)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 namespace wiregauge::exporter {
 namespace {
@@ -42,9 +43,12 @@ probe::DataRecord Data(probe::ConnectionId id, probe::Direction direction, std::
 class PipelineTest : public testing::Test {
  protected:
   PipelineTest()
-      : pipeline_(match::ProtocolOptions(), {}, {.proc = "/nonexistent", .cgroup = ""}, [](probe::OwnerId) {
-          return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"});
-        }) {}
+      : pipeline_(
+            match::ProtocolOptions(), {}, {.proc = "/nonexistent", .cgroup = ""},
+            [](probe::OwnerId) {
+              return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"});
+            },
+            [this](probe::ConnectionId, const probe::Capture& capture) { captures_.push_back(capture); }) {}
 
   double RequestCount() {
     aggregate::Snapshot families;
@@ -81,6 +85,7 @@ class PipelineTest : public testing::Test {
     return -1;
   }
 
+  std::vector<probe::Capture> captures_;
   Pipeline pipeline_;
 };
 
@@ -139,6 +144,44 @@ TEST_F(PipelineTest, CiphertextIsParsedAsFarAsItsPlaintextIs) {
   pipeline_.OnRecord(probe::CloseRecord{1, 2 * kSecond, false, false});
   pipeline_.OnTcp(drain, 2 * kSecond);
   EXPECT_EQ(Completeness(), (2000.0 - 13) / 2000);
+}
+
+TEST_F(PipelineTest, TheKernelIsToldWhyItNeedNotCopy) {
+  const auto play = [&](probe::ConnectionId id, std::string_view request, std::string_view answer) {
+    pipeline_.OnRecord(Open(id));
+    pipeline_.OnRecord(Data(id, probe::Direction::kReceived, 5000, request));
+    pipeline_.OnRecord(Data(id, probe::Direction::kSent, 1000, answer));
+  };
+  play(1, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+  play(2, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
+  play(3, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n", "+FULLRESYNC 0 0\r\n");
+  play(4, std::string_view("\0\0\0\0 nonsense", 13), "");
+  ASSERT_EQ(captures_.size(), 4U);
+  constexpr probe::Unread kWhy[] = {probe::Unread::kTunnel, probe::Unread::kUpgraded, probe::Unread::kReplication,
+                                    probe::Unread::kUnknownProtocol};
+  for (std::size_t i = 0; i < captures_.size(); ++i) {
+    EXPECT_FALSE(captures_[i].capture) << i;
+    EXPECT_EQ(captures_[i].unread, kWhy[i]) << i;
+  }
+}
+
+TEST_F(PipelineTest, WhatTheKernelDidNotCaptureHasItsReason) {
+  probe::TcpDrain drain;
+  probe::TcpCounters counters;
+  counters.sent_bytes = 1000;
+  counters.unread_bytes[static_cast<std::size_t>(probe::Unread::kReplication)] = 700;
+  drain.deltas.emplace_back(probe::TcpKey{.role = probe::Role::kServer}, counters);
+  pipeline_.OnTcp(drain, kSecond);
+  aggregate::Snapshot families;
+  pipeline_.Collect({3 * kSecond, 1'700'000'000'000}, families);
+  const auto unparsed = std::find_if(families.begin(), families.end(), [](const aggregate::Family& family) {
+    return family.name == "wiregauge_unparsed_bytes";
+  });
+  ASSERT_NE(unparsed, families.end());
+  ASSERT_EQ(unparsed->points.size(), 1U);
+  EXPECT_EQ(unparsed->points[0].value, 700);
+  EXPECT_EQ(unparsed->points[0].labels[0].second, "replication");
 }
 
 TEST_F(PipelineTest, ASecondAnnouncementChangesNothing) {

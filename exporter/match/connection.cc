@@ -98,6 +98,10 @@ Connection::Capture Connection::capture() const {
   return whole ? Capture::kWhole : capture_;
 }
 
+Unparsed Connection::useless_for() const {
+  return conversation_ ? conversation_->left_for() : Unparsed::kUnknownProtocol;
+}
+
 void Connection::OnData(const probe::DataRecord& record, Sink& sink) {
   if (!opening_) {
     if (!conversation_) {

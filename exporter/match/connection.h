@@ -49,6 +49,8 @@ class Connection {
   [[nodiscard]] std::uint64_t pending_bytes() const;
 
   [[nodiscard]] Capture capture() const;
+  // Of kUseless: under which reason what follows counts.
+  [[nodiscard]] decode::Unparsed useless_for() const;
   // Of the protocol that is spoken; empty while it is not known.
   [[nodiscard]] std::string_view protocol() const;
   [[nodiscard]] probe::ConnectionId id() const { return id_; }

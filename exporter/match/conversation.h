@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "exporter/decode/budget.h"
+#include "exporter/decode/unparsed.h"
 #include "exporter/match/sink.h"
 #include "exporter/match/upgrade.h"
 #include "exporter/probe/record.h"
@@ -39,6 +40,9 @@ class Conversation {
 
   [[nodiscard]] virtual State state() const = 0;
 
+  // In kFinished: what the connection was left for, as the reason under which the rest of it counts.
+  [[nodiscard]] decode::Unparsed left_for() const { return left_for_; }
+
   // Only in kFinished, right after the call that led to it. Not null: the connection goes on as HTTP/2, and the caller
   // sees to it: the request is not told here, and the bytes from there on are not counted here.
   virtual std::unique_ptr<UpgradeToHttp2> TakeUpgrade() { return nullptr; }
@@ -49,8 +53,10 @@ class Conversation {
  protected:
   // For good: a client that pipelines, streams that are mixed.
   void WantEveryByte() { wants_every_byte_ = true; }
+  void SetLeftFor(decode::Unparsed reason) { left_for_ = reason; }
 
  private:
+  decode::Unparsed left_for_ = decode::Unparsed::kUnknownProtocol;
   bool wants_every_byte_ = false;
 };
 

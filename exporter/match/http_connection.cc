@@ -307,6 +307,7 @@ void HttpConnection::OnAnswerEnd(Direction direction, Sink& sink) {
 
 void HttpConnection::StopDecoding(Unparsed reason, Sink& sink) {
   state_ = reason == Unparsed::kUnknownProtocol ? State::kRefuted : State::kFinished;
+  SetLeftFor(reason);
   for (const Direction direction : {Direction::kReceived, Direction::kSent}) {
     Half side(*this, direction, sink);
     decoder(direction).StopDecoding(reason, side);

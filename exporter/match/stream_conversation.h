@@ -49,6 +49,11 @@ class StreamConversation : public Conversation {
   void Unparsed(decode::Unparsed reason, std::uint64_t bytes);
   ConnectionCounts& Losses();
   void SetState(State state) { state_ = state; }
+  // Nothing more is read: what follows counts under this reason.
+  void Finish(decode::Unparsed reason) {
+    SetLeftFor(reason);
+    state_ = State::kFinished;
+  }
   // An answer came to nothing: the request must be among what waits behind a hole of what was received, so the hole is
   // a loss of ours. Delivers what waits. Only from OnBytes(Side::kAnswers) of a server; harmless otherwise.
   void RequestsMustBeThere(Sink& sink);

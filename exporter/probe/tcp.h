@@ -17,7 +17,7 @@ inline constexpr std::array<std::uint32_t, 15> kTcpBucketBoundsUs = {100,     25
 
 // Why nothing of a connection is captured: the kernel only counts its bytes. kPlaintext: ciphertext whose plaintext is
 // told.
-enum class Unread : std::uint8_t { kUnknownProtocol, kEncrypted, kUpgraded, kTunnel, kCompressed, kPlaintext };
+enum class Unread : std::uint8_t { kUnknownProtocol, kEncrypted, kUpgraded, kTunnel, kCompressed, kPlaintext, kReplication };
 
 struct TcpHistogram {
   std::array<std::uint64_t, kTcpBucketBoundsUs.size() + 1> buckets{};  // not cumulative

@@ -231,8 +231,7 @@ void Conversation::Suspend(Hearing& hearing) {
 void Conversation::Leave(Reason reason, Hearing& hearing) {
   requests_.StopDecoding(reason, hearing);
   answers_.StopDecoding(reason, hearing);
-  // Compressed it is MySQL all the same: each byte of it is seen, and counted as missing.
-  if (reason != Reason::kCompressed) SetState(State::kFinished);
+  Finish(reason);
 }
 
 void Conversation::Confirm() {

@@ -115,7 +115,7 @@ TEST(MysqlConversation, CompressedIsCountedAndNotRead) {
   EXPECT_THAT(Told(golden::kCompressed), ElementsAre("CONNECT"));
   Tap tap;
   tap.Play(golden::kCompressed);
-  EXPECT_EQ(tap.conversation.state(), State::kConfirmed);
+  EXPECT_EQ(tap.conversation.state(), State::kFinished);
   EXPECT_EQ(tap.Unparsed(Unparsed::kCompressed), 20u + 61 + 12);
 }
 

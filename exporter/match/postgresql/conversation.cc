@@ -400,7 +400,7 @@ void Conversation::OnEncryptionAnswer(char answer, Sink& sink) {
     Half half(*this, side, sink);
     (side == Side::kRequests ? client_ : server_).StopDecoding(decode::Unparsed::kEncrypted, half);
   }
-  SetState(State::kFinished);
+  Finish(decode::Unparsed::kEncrypted);
 }
 
 // Whether an answer can be paired. If nothing waits, the request must be behind a hole, or its end is lost.

@@ -234,7 +234,7 @@ void Conversation::LeaveForReplication() {
   requests_.Stop(decode::Unparsed::kReplication, counter);
   answers_.Stop(decode::Unparsed::kReplication, counter);
   pairs_.Suspend(Losses());
-  SetState(State::kFinished);
+  Finish(decode::Unparsed::kReplication);
 }
 
 // --- deadlines and the end
