@@ -35,7 +35,7 @@ struct Options {
   // messages may share a segment, so what is beyond costs exactness.
   std::uint32_t capture_burst_bytes = 64U << 10;
   // Over loopback the server's end tells for both. Off: counts of short connections were seen to differ by a few.
-  bool one_end_tells = true;
+  bool one_end_tells = false;
   TlsMode tls = TlsMode::kOff;
   bool run_time_statistics = false;  // the kernel then counts each program's run time, at 20 to 30 ns a run
 };
