@@ -105,6 +105,26 @@ struct tcp_sock { /* include/linux/tcp.h */
 	__u64 bytes_received;
 };
 
+struct qstr { /* include/linux/dcache.h */
+	const unsigned char *name;
+};
+
+struct dentry { /* include/linux/dcache.h */
+	struct qstr d_name;
+};
+
+struct path { /* include/linux/path.h */
+	struct dentry *dentry;
+};
+
+struct file { /* include/linux/fs.h */
+	struct path f_path;
+};
+
+struct mm_struct { /* include/linux/mm_types.h */
+	struct file *exe_file;
+};
+
 struct task_struct { /* include/linux/sched.h */
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
@@ -112,6 +132,8 @@ struct task_struct { /* include/linux/sched.h */
 	__u64 start_boottime; /* since 5.5 */
 	int pid;
 	int tgid;
+	char comm[16];
+	struct mm_struct *mm; /* NULL: a thread of the kernel's */
 };
 
 struct seq_file;

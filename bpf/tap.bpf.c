@@ -255,12 +255,17 @@ static __always_inline __u64 current_owner(void)
 
 static __always_inline void note_owner(__u64 *owner, __u8 comm[16])
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct wg_owner who = {};
+	const unsigned char *name;
 
 	*owner = current_owner();
-	bpf_get_current_comm(comm, 16);
+	/* Of the process, as /proc has it: any of its threads may make the socket. */
+	BPF_CORE_READ_INTO(&who.comm, task, group_leader, comm);
+	name = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
+	bpf_probe_read_kernel_str(who.executable, sizeof(who.executable), name);
 	who.cgroup_id = bpf_get_current_cgroup_id();
-	__builtin_memcpy(who.comm, comm, sizeof(who.comm));
+	__builtin_memcpy(comm, who.comm, sizeof(who.comm));
 	if (bpf_map_update_elem(&owners, owner, &who, BPF_ANY))
 		count(WG_LOST_OWNERS_FULL, 1);
 }

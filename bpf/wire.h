@@ -206,10 +206,13 @@ struct wg_tcp_counters {
  * {0, 0, 0, role}. */
 #define WG_TCP_KEYS 4096
 
-/* owner -> who that is. */
+#define WG_EXECUTABLE 128 /* of NAME_MAX + 1; what is longer is cut */
+
+/* owner -> who that was when it made its latest socket. */
 struct wg_owner {
 	wg_u64 cgroup_id;
 	wg_u8 comm[16];
+	wg_u8 executable[WG_EXECUTABLE]; /* file name; empty for a thread of the kernel's */
 };
 #define WG_OWNERS 16384
 
@@ -305,7 +308,7 @@ WG_STATIC_ASSERT(sizeof(struct wg_capture) == 8, "wg_capture");
 WG_STATIC_ASSERT(sizeof(struct wg_tls_session_key) == 16, "wg_tls_session_key");
 WG_STATIC_ASSERT(sizeof(struct wg_tls_stream) == 56, "wg_tls_stream");
 WG_STATIC_ASSERT(sizeof(struct wg_tuple) == 44, "wg_tuple");
-WG_STATIC_ASSERT(sizeof(struct wg_owner) == 24, "wg_owner");
+WG_STATIC_ASSERT(sizeof(struct wg_owner) == 24 + WG_EXECUTABLE, "wg_owner");
 WG_STATIC_ASSERT(sizeof(struct wg_socket_owner) == 24, "wg_socket_owner");
 
 #endif

@@ -149,11 +149,10 @@ class Pipeline::LookupSink final : public match::dns::Listener {
 };
 
 Pipeline::Pipeline(const match::ProtocolOptions& options, const aggregate::Options& aggregation,
-                   identity::Identity::Roots roots, OwnerLookup lookup, CaptureSetter set_capture)
+                   identity::Identity::Roots roots, identity::Identity::OwnerLookup lookup, CaptureSetter set_capture)
     : options_(options),
-      lookup_(std::move(lookup)),
       set_capture_(std::move(set_capture)),
-      identity_(std::move(roots)),
+      identity_(std::move(roots), std::move(lookup)),
       aggregator_(identity_.services(), peers_, aggregation),
       dns_on_((options.common().protocols_off >> match::FindProtocol("dns").value() & 1) == 0) {}
 
@@ -183,7 +182,7 @@ void Pipeline::OnOpen(const probe::OpenRecord& open) {
       connections_.emplace(open.connection, std::make_unique<Connection>(open, service, options_, budget_));
   if (open.both_ends) {
     entry->second->twin = std::make_unique<Connection::Twin>(
-        Connection::Twin{open.twin, open.local, ServiceOf(open.twin_owner, open.time_ns)});
+        Connection::Twin{open.twin, open.local, identity_.ServiceOf({.id = open.twin_owner}, open.time_ns)});
   }
   TakeEarly(open, *entry->second);
 }
@@ -290,19 +289,12 @@ void Pipeline::AddCounts(const match::ConnectionCounts& taken, identity::Service
   }
 }
 
-identity::ServiceId Pipeline::ServiceOf(probe::OwnerId owner, std::uint64_t now_ns) {
-  if (owner == 0) return identity::kUnknownService;
-  const auto known = lookup_(owner);
-  if (!known) return identity_.ServiceOf({owner, 0, ""}, now_ns);
-  return identity_.ServiceOf({owner, known->cgroup_id, known->comm}, now_ns);
-}
-
 void Pipeline::OnTcp(const probe::TcpDrain& drain, std::uint64_t now_ns) {
   aggregate::TcpMetrics& tcp = aggregator_.tcp();
   tcp.BeginDrain();
   for (const auto& [key, counters] : drain.deltas) {
-    const identity::ServiceId service = ServiceOf(key.owner, now_ns);
-    tcp.Add({service, ServiceOf(key.peer_owner, now_ns), key.peer, key.role}, counters, now_ns);
+    const identity::ServiceId service = identity_.ServiceOf({.id = key.owner}, now_ns);
+    tcp.Add({service, identity_.ServiceOf({.id = key.peer_owner}, now_ns), key.peer, key.role}, counters, now_ns);
     const std::uint64_t carried = counters.sent_bytes + counters.received_bytes;
     for (const auto& [unread, reason] : kUnreadReasons) {
       const std::uint64_t bytes = counters.unread_bytes[static_cast<std::size_t>(unread)];

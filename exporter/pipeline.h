@@ -46,15 +46,13 @@ class Pipeline {
   // is taken up again in the middle when it speaks.
   static constexpr std::uint64_t kSilentNs = 24ULL * 3600 * 1'000'000'000;
 
-  // How to find what the kernel noted of an owner.
-  using OwnerLookup = std::function<Result<probe::OwnerInfo>(probe::OwnerId)>;
-
   // Tells the kernel what to capture of a connection from now on.
   using CaptureSetter = std::function<void(probe::ConnectionId, const probe::Capture&)>;
 
   Pipeline(
       const match::ProtocolOptions& options, const aggregate::Options& aggregation, identity::Identity::Roots roots,
-      OwnerLookup lookup, CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
+      identity::Identity::OwnerLookup lookup,
+      CaptureSetter set_capture = [](probe::ConnectionId, const probe::Capture&) {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -93,11 +91,9 @@ class Pipeline {
                  bool plaintext);
   void Tick(match::Connection& talk, const Connection& connection, bool plaintext, std::uint64_t now_ns);
   std::uint64_t ParsedOfEncrypted(identity::ServiceId service, const probe::TcpCounters& counters);
-  identity::ServiceId ServiceOf(probe::OwnerId owner, std::uint64_t now_ns);
 
   match::ProtocolOptions options_;
   decode::MemoryBudget budget_;
-  OwnerLookup lookup_;
   CaptureSetter set_capture_;
   identity::PeerTable peers_;
   identity::Identity identity_;

@@ -47,8 +47,9 @@ Named NameService(std::string_view cgroup_path, std::string_view executable, std
   return named;
 }
 
-Identity::Identity(Roots roots, std::size_t owners_max)
+Identity::Identity(Roots roots, OwnerLookup lookup, std::size_t owners_max)
     : roots_(std::move(roots)),
+      lookup_(std::move(lookup)),
       cgroup_tree_(roots_.cgroup),
       owners_(owners_max, kOwnerIdleNs),
       cgroups_(owners_max, kOwnerIdleNs) {}
@@ -65,8 +66,8 @@ ServiceId Identity::ServiceOf(const Owner& owner, std::uint64_t now_ns) {
   return owners_.Insert(owner.id, Intern(named, now_ns), now_ns).service;
 }
 
-// A socket older than the tap may have no known owner; its cgroup may still name the service. The thread's name is not
-// part of the cache key, so a cgroup that names nothing is not cached under one thread's name.
+// A socket older than the tap may have no known owner; its cgroup may still name the service. The comm is not part of
+// the cache key, so a cgroup that names nothing is not cached under one.
 ServiceId Identity::ServiceOfCgroup(const Owner& owner, std::uint64_t now_ns) {
   if (owner.cgroup_id == 0 && owner.comm.empty()) return kUnknownService;  // nothing was asked
   Entry* known = cgroups_.Find(owner.cgroup_id, now_ns);
@@ -93,8 +94,21 @@ Named Identity::Resolve(const Owner& owner, std::uint64_t now_ns) {
   const auto process = ReadProcess(roots_.proc, pid);
   const bool same = process && (start_ticks == 0 || static_cast<std::uint32_t>(process->start_ticks) == start_ticks);
   if (same) return NameService(process->cgroup_path, process->executable, process->comm);
-  const std::string path = owner.cgroup_id == 0 ? std::string() : cgroup_tree_.PathOf(owner.cgroup_id, now_ns);
-  return NameService(path, {}, owner.comm);
+  return ResolveEnded(owner, now_ns);
+}
+
+Named Identity::ResolveEnded(const Owner& owner, std::uint64_t now_ns) {
+  probe::OwnerInfo noted;
+  if (lookup_) {
+    if (auto found = lookup_(owner.id)) noted = *std::move(found);
+  }
+  if (owner.cgroup_id != 0) noted.cgroup_id = owner.cgroup_id;
+  if (!owner.comm.empty()) noted.comm = owner.comm;
+  const std::string path = noted.cgroup_id == 0 ? std::string() : cgroup_tree_.PathOf(noted.cgroup_id, now_ns);
+  Named named = NameService(path, EndedExecutable(roots_.proc, noted.executable, noted.comm), noted.comm);
+  named.service.executable.clear();  // an attribute is a path, and the folder is not known
+  if (named.source == NameSource::kExecutable) named.source = NameSource::kNotedExecutable;
+  return named;
 }
 
 Identity::Entry Identity::Intern(const Named& named, std::uint64_t now_ns) {

@@ -1,6 +1,6 @@
-// Who owns a socket: a process or cgroup goes in, a ServiceId comes out. Takes pids, start times, cgroup ids and thread
-// names from the probe, reads /proc and the cgroup mount; gives names to aggregate. Looking up is a hash lookup; files
-// are read only for an owner that is new, or whose name may have changed.
+// Who owns a socket: a process or cgroup goes in, a ServiceId comes out. Takes pids, start times, cgroup ids and names
+// of processes from the probe, reads /proc and the cgroup mount; gives names to aggregate. Looking up is a hash lookup;
+// files are read only for an owner that is new, or whose name may have changed.
 #pragma once
 
 #include <cstdint>
@@ -75,7 +75,7 @@ struct Owner {
 };
 
 // Where a name came from, the best last.
-enum class NameSource : std::uint8_t { kUnknown, kComm, kExecutable, kSystemdUnit, kContainer };
+enum class NameSource : std::uint8_t { kUnknown, kComm, kNotedExecutable, kExecutable, kSystemdUnit, kContainer };
 
 struct Named {
   Service service;
@@ -101,7 +101,10 @@ class Identity {
     std::string cgroup;  // mount point of cgroup v2; empty: ids of owners that are gone cannot be resolved
   };
 
-  explicit Identity(Roots roots, std::size_t owners_max = kOwnersMax);
+  // What the kernel noted of an owner when it made its latest socket; asked for owners that are gone.
+  using OwnerLookup = std::function<Result<probe::OwnerInfo>(probe::OwnerId)>;
+
+  explicit Identity(Roots roots, OwnerLookup lookup = nullptr, std::size_t owners_max = kOwnersMax);
 
   // The service of an owner. Reads files when the owner is new (some 30 us), else none. `now_ns` is CLOCK_MONOTONIC.
   ServiceId ServiceOf(const Owner& owner, std::uint64_t now_ns);
@@ -128,9 +131,11 @@ class Identity {
   ServiceId ServiceOfCgroup(const Owner& owner, std::uint64_t now_ns);
   [[nodiscard]] static bool Settled(const Entry& entry, const Owner& owner, std::uint64_t now_ns);
   Named Resolve(const Owner& owner, std::uint64_t now_ns);
+  Named ResolveEnded(const Owner& owner, std::uint64_t now_ns);
   Entry Intern(const Named& named, std::uint64_t now_ns);
 
   Roots roots_;
+  OwnerLookup lookup_;
   CgroupTree cgroup_tree_;
   ServiceTable services_;
   GenerationMap<probe::OwnerId, Entry> owners_;

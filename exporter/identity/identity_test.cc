@@ -57,8 +57,11 @@ class IdentityTest : public testing::Test {
     return info.st_ino;
   }
 
+  Identity Make(Identity::OwnerLookup lookup, std::size_t owners_max = Identity::kOwnersMax) {
+    return Identity({(root_ / "proc").string(), (root_ / "cgroup").string()}, std::move(lookup), owners_max);
+  }
   Identity Make(std::size_t owners_max = Identity::kOwnersMax) {
-    return Identity({(root_ / "proc").string(), (root_ / "cgroup").string()}, owners_max);
+    return Make([](probe::OwnerId) { return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"}); }, owners_max);
   }
 
   static std::string NameOf(Identity& identity, const Owner& owner, std::uint64_t now_ns = kStart) {
@@ -131,6 +134,43 @@ TEST_F(IdentityTest, AProcessThatIsGoneIsNamedByItsCgroup) {
   EXPECT_EQ(NameOf(identity, {OwnerIdOf(11, 500), unit + 1'000'000, "sh"}), "sh");
   EXPECT_EQ(NameOf(identity, {OwnerIdOf(12, 500), 0, ""}), "unknown");
   EXPECT_EQ(identity.unresolved_total(), 1U);
+}
+
+TEST_F(IdentityTest, AProcessThatIsGoneIsNamedByItsExecutable) {
+  const std::uint64_t unit = MakeCgroup("system.slice/batch.service");
+  fs::create_directories(root_ / "proc/1/root/usr/local/bin");
+  fs::create_symlink("/usr/bin/busybox", root_ / "proc/1/root/usr/local/bin/wget");
+  Identity identity = Make([](probe::OwnerId owner) {
+    switch (owner >> 32) {
+      case 10: return Result<probe::OwnerInfo>(probe::OwnerInfo{0, "kafka", "kafka_load"});
+      case 11: return Result<probe::OwnerInfo>(probe::OwnerInfo{0, "wget", "busybox"});
+      case 12: return Result<probe::OwnerInfo>(probe::OwnerInfo{0, "worker", "server"});
+      case 13: return Result<probe::OwnerInfo>(probe::OwnerInfo{0, "kworker/0:1", ""});
+      default: return Result<probe::OwnerInfo>(Error{Code::kNotFound, "none"});
+    }
+  });
+  EXPECT_EQ(NameOf(identity, {.id = OwnerIdOf(10, 1)}), "kafka_load");
+  EXPECT_EQ(NameOf(identity, {.id = OwnerIdOf(11, 1)}), "wget");
+  EXPECT_EQ(NameOf(identity, {.id = OwnerIdOf(12, 1)}), "server");
+  EXPECT_EQ(NameOf(identity, {.id = OwnerIdOf(13, 1)}), "kworker/0:1");
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(10, 2), unit, ""}), "batch");
+  EXPECT_EQ(NameOf(identity, {OwnerIdOf(14, 1), 0, "sh"}), "sh");
+}
+
+TEST_F(IdentityTest, AProcessThatIsGoneTakesNothingFromTheNamesOfTheLiving) {
+  WriteProcess(10, 500, "redis-server", "/opt/redis/redis-check-rdb", "/");
+  fs::create_directories(root_ / "proc/10/root/opt/redis");
+  fs::create_symlink("redis-check-rdb", root_ / "proc/10/root/opt/redis/redis-server");
+  Identity identity = Make([](probe::OwnerId owner) {
+    return Result<probe::OwnerInfo>(
+        probe::OwnerInfo{0, "redis-server", owner >> 32 == 10 ? "redis-check-rdb" : "redis-server"});
+  });
+  const Owner owner{.id = OwnerIdOf(10, 500)};
+  EXPECT_EQ(NameOf(identity, owner), "redis-server");
+  fs::remove_all(root_ / "proc" / "10");
+  EXPECT_EQ(NameOf(identity, owner, kStart + Identity::kRecheckNs), "redis-server");
+  const ServiceId another = identity.ServiceOf({.id = OwnerIdOf(11, 1)}, kStart + Identity::kRecheckNs);
+  EXPECT_EQ(identity.services().Of(another).executable, "/opt/redis/redis-server");
 }
 
 TEST_F(IdentityTest, ASocketWithoutOwnerIsNamedByItsCgroup) {

@@ -40,20 +40,30 @@ std::string ReadExecutable(const std::string& path) {
   return std::string(text);
 }
 
+// The file name that a link leads to; empty when it is none.
+std::string TargetName(const std::string& link) {
+  std::array<char, 4096> target;
+  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+  if (size <= 0) return {};
+  const std::string_view text(target.data(), static_cast<std::size_t>(size));
+  const std::size_t last = text.rfind('/');
+  return std::string(text.substr(last == std::string_view::npos ? 0 : last + 1));
+}
+
+// False when it is nothing but the beginning of the executable's own name.
+bool MayBeALink(std::string_view name, std::string_view comm) {
+  return !comm.empty() && comm.find('/') == std::string_view::npos && !name.starts_with(comm);
+}
+
 // The name it was started by, when that is a link beside the executable: Debian's redis-server is a link to
 // redis-check-rdb, and busybox is many programs. `root` is the process's own root folder.
 std::string StartedAs(const std::string& root, const std::string& executable, const std::string& comm) {
   const std::size_t slash = executable.rfind('/');
-  if (slash == std::string::npos || comm.empty() || comm.find('/') != std::string::npos) return executable;
+  if (slash == std::string::npos) return executable;
   const std::string_view name = std::string_view(executable).substr(slash + 1);
-  if (name.starts_with(comm)) return executable;
+  if (!MayBeALink(name, comm)) return executable;
   const std::string link = executable.substr(0, slash + 1) + comm;
-  std::array<char, 4096> target;
-  const ssize_t size = ::readlink((root + link).c_str(), target.data(), target.size());
-  if (size <= 0) return executable;
-  const std::string_view text(target.data(), static_cast<std::size_t>(size));
-  const std::size_t last = text.rfind('/');
-  return text.substr(last == std::string_view::npos ? 0 : last + 1) == name ? link : executable;
+  return TargetName(root + link) == name ? link : executable;
 }
 
 // "PID (comm) S ppid …": comm may hold spaces and parentheses, so it ends at the last ")". False: not of that form.
@@ -83,6 +93,15 @@ std::optional<ProcessFacts> ReadProcess(const std::string& proc_root, std::uint3
   if (!stat || !ParseStat(*stat, facts)) return std::nullopt;
   facts.executable = StartedAs(folder + "/root", facts.executable, facts.comm);
   return facts;
+}
+
+std::string EndedExecutable(const std::string& proc_root, const std::string& name, const std::string& comm) {
+  if (name.empty() || !MayBeALink(name, comm)) return name;
+  // A process in a container is named by it, so the root is the host's.
+  for (const char* folder : {"/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/bin/", "/sbin/"}) {
+    if (TargetName(proc_root + "/1/root" + folder + comm) == name) return comm;
+  }
+  return name;
 }
 
 std::string CgroupTree::PathOf(std::uint64_t cgroup_id, std::uint64_t now_ns) {

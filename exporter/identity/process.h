@@ -23,6 +23,10 @@ struct ProcessFacts {
 // belongs to the same process.
 std::optional<ProcessFacts> ReadProcess(const std::string& proc_root, std::uint32_t pid);
 
+// The name of the executable of a process that is gone, of which only the file name was noted: as ReadProcess has it,
+// the link that it was started by goes before, when it lies in one of the usual folders of the host.
+std::string EndedExecutable(const std::string& proc_root, const std::string& name, const std::string& comm);
+
 // cgroup ids (inode numbers of the cgroup v2 tree) to paths, for owners that exited before anybody asked. One thread.
 class CgroupTree {
  public:

@@ -41,7 +41,7 @@ ServiceId ServiceTable::Intern(const Service& seen) {
   Merge(known.container_id, seen.container_id);
   Merge(known.pod_uid, seen.pod_uid);
   Merge(known.systemd_unit, seen.systemd_unit);
-  Merge(known.executable, seen.executable);
+  if (!seen.executable.empty()) Merge(known.executable, seen.executable);  // empty: not known, the process is gone
   return found->second;
 }
 

@@ -47,17 +47,26 @@ Status RunInNamespaceOf(int pid, const std::vector<bpf_link*>& iterators) {
   return outcome;
 }
 
-void AddOwner(int owners_fd, std::uint64_t inode, const Process& process) {
+void AddSocket(int sockets_fd, std::uint64_t inode, const Process& process) {
   wg_socket_owner value{};
   value.owner = process.owner;
   std::memcpy(value.comm, process.comm.data(), std::min(process.comm.size(), sizeof(value.comm) - 1));
   // When the map is full the socket stays without an owner; its bytes are counted all the same.
-  bpf_map_update_elem(owners_fd, &inode, &value, BPF_NOEXIST);
+  bpf_map_update_elem(sockets_fd, &inode, &value, BPF_NOEXIST);
 }
 
-void Empty(int owners_fd) {
-  for (std::uint64_t inode = 0; bpf_map_get_next_key(owners_fd, nullptr, &inode) == 0;) {
-    if (bpf_map_delete_elem(owners_fd, &inode) != 0) return;
+// What the kernel side notes of an owner that makes a socket, unless it has.
+void AddOwner(int owners_fd, const Process& process) {
+  wg_owner value{};
+  std::memcpy(value.comm, process.comm.data(), std::min(process.comm.size(), sizeof(value.comm) - 1));
+  std::memcpy(value.executable, process.executable.data(),
+              std::min(process.executable.size(), sizeof(value.executable) - 1));
+  bpf_map_update_elem(owners_fd, &process.owner, &value, BPF_NOEXIST);
+}
+
+void Empty(int sockets_fd) {
+  for (std::uint64_t inode = 0; bpf_map_get_next_key(sockets_fd, nullptr, &inode) == 0;) {
+    if (bpf_map_delete_elem(sockets_fd, &inode) != 0) return;
   }
 }
 
@@ -78,7 +87,7 @@ Status RunIterator(bpf_link* iterator) {
 }
 
 BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vector<bpf_link*>& iterators,
-                        int owners_fd) {
+                        const BackfillMaps& maps) {
   BackfillReport report;
   std::map<std::uint64_t, int> namespace_to_pid;
   for (const CgroupScope& scope : scopes) {
@@ -86,10 +95,10 @@ BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vecto
       const Process process = ReadProcess(kProc, pid);
       if (process.pid == 0) continue;
       if (process.netns_inode != 0) namespace_to_pid.emplace(process.netns_inode, pid);
-      for (const std::uint64_t inode : SocketInodes(kProc, pid)) {
-        AddOwner(owners_fd, inode, process);
-        ++report.sockets_with_owner;
-      }
+      const std::vector<std::uint64_t> sockets = SocketInodes(kProc, pid);
+      for (const std::uint64_t inode : sockets) AddSocket(maps.sockets_fd, inode, process);
+      if (!sockets.empty()) AddOwner(maps.owners_fd, process);
+      report.sockets_with_owner += sockets.size();
     }
   }
   for (const auto& [inode, pid] : namespace_to_pid) {
@@ -102,7 +111,7 @@ BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vecto
                 {{"netns", inode}, {"err", visited.error().message}});
     }
   }
-  Empty(owners_fd);
+  Empty(maps.sockets_fd);
   return report;
 }
 

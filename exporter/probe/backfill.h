@@ -18,8 +18,14 @@ struct BackfillReport {
   std::size_t sockets_with_owner = 0;
 };
 
-// `iterators` are those of the attached programs; `owners_fd` the map backfill_owners, emptied at the end.
-BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vector<bpf_link*>& iterators, int owners_fd);
+struct BackfillMaps {
+  int sockets_fd = -1;  // backfill_owners: emptied at the end
+  int owners_fd = -1;   // owners
+};
+
+// `iterators` are those of the attached programs.
+BackfillReport Backfill(const std::vector<CgroupScope>& scopes, const std::vector<bpf_link*>& iterators,
+                        const BackfillMaps& maps);
 
 // Runs an iterator program over all its objects once. kIo with the system's reason.
 Status RunIterator(bpf_link* iterator);

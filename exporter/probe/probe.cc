@@ -131,6 +131,12 @@ bpf_program* FindProgram(const Skeleton& skeleton, const char* name) {
   return bpf_object__find_program_by_name(skeleton->obj, name);
 }
 
+template <std::size_t kSize>
+std::string ToText(const wg_u8 (&padded)[kSize]) {
+  const auto* text = reinterpret_cast<const char*>(padded);
+  return {text, strnlen(text, kSize)};
+}
+
 TcpHistogram ToHistogram(const wg_tcp_histogram& raw) {
   static_assert(WG_TCP_BUCKETS == std::tuple_size_v<decltype(TcpHistogram::buckets)>);
   TcpHistogram histogram;
@@ -310,7 +316,9 @@ Status AttachedProbe::Begin(const Options& options) {
     if (link) backfills.push_back(link.get());
   }
   if (!backfills.empty()) {
-    const BackfillReport report = Backfill(scopes_, backfills, bpf_map__fd(skeleton_->maps.backfill_owners));
+    const BackfillReport report = Backfill(
+        scopes_, backfills,
+        {.sockets_fd = bpf_map__fd(skeleton_->maps.backfill_owners), .owners_fd = bpf_map__fd(skeleton_->maps.owners)});
     log::Info("probe", "Older sockets taken in",
               {{"namespaces", report.namespaces},
                {"namespaces_failed", report.namespaces_failed},
@@ -462,8 +470,7 @@ Result<OwnerInfo> AttachedProbe::Owner(OwnerId owner) const {
   if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.owners), &owner, &raw) != 0) {
     return Error{Code::kNotFound, fmt::format("owner {:#x} is not in the kernel's map", owner)};
   }
-  const auto* comm = reinterpret_cast<const char*>(raw.comm);
-  return OwnerInfo{raw.cgroup_id, std::string(comm, strnlen(comm, sizeof(raw.comm)))};
+  return OwnerInfo{raw.cgroup_id, ToText(raw.comm), ToText(raw.executable)};
 }
 
 std::vector<ProgramReport> ReportFor(const std::vector<std::string>& left_out, const std::string& why) {

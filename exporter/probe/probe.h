@@ -77,11 +77,6 @@ struct TcpDrain {
   std::vector<std::pair<TcpKey, TcpCounters>> deltas;
 };
 
-struct OwnerInfo {
-  std::uint64_t cgroup_id = 0;
-  std::string comm;
-};
-
 class Probe {
  public:
   using Handler = std::function<void(const Record&)>;
@@ -120,7 +115,7 @@ class Probe {
   [[nodiscard]] virtual std::uint64_t corrupt_records() const = 0;
   [[nodiscard]] virtual std::vector<KernelCounter> Counters() const = 0;
   [[nodiscard]] virtual std::vector<ProgramRunTime> RunTimes() const = 0;
-  // What the kernel noted of an owner when it made its first socket.
+  // What the kernel noted of an owner; kNotFound when there have been many since.
   [[nodiscard]] virtual Result<OwnerInfo> Owner(OwnerId owner) const = 0;
 };
 

@@ -353,6 +353,10 @@ TEST_F(ProbeLive, TellsEveryByteOfBothEndsAndTheKernelsOwnTotals) {
     EXPECT_FALSE(open.mid_stream);
     EXPECT_NE(open.owner, 0U);
     EXPECT_EQ(std::string(open.comm.data()), "probe_live_test");
+    const auto owner = probe.Owner(open.owner);
+    ASSERT_TRUE(owner) << owner.error().message;
+    EXPECT_EQ(owner->comm, "probe_live_test");
+    EXPECT_EQ(owner->executable, "probe_live_test");
     EXPECT_EQ(told.sent[id], Repeated(is_client ? kRequest : kAnswer, kRequests));
     EXPECT_EQ(told.received[id], Repeated(is_client ? kAnswer : kRequest, kRequests));
   }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -19,6 +20,13 @@ using ConnectionId = std::uint64_t;
 // A process as the kernel names it for good: thread-group id in the upper half, start time (10 ms units since boot,
 // truncated) in the lower, so that a reused pid is another owner. 0 = unknown.
 using OwnerId = std::uint64_t;
+
+// Who an owner was when it made its latest socket. Empty or zero: not known.
+struct OwnerInfo {
+  std::uint64_t cgroup_id = 0;
+  std::string comm;        // of the process
+  std::string executable;  // file name, at most 127 bytes
+};
 
 enum class Role : std::uint8_t { kUnknown, kClient, kServer };
 enum class Direction : std::uint8_t { kReceived, kSent };  // as seen by the socket that is observed
@@ -45,7 +53,7 @@ struct OpenRecord {
   OwnerId owner = 0;
   std::uint64_t cgroup_id = 0;
   std::uint32_t netns = 0;      // inode of the network namespace
-  std::array<char, 16> comm{};  // name of the thread that made the socket, zero-padded
+  std::array<char, 16> comm{};  // of the owner, zero-padded
   // A server's, over loopback: what is told is told for the client's end too, which is observed and tells nothing.
   bool both_ends = false;
   ConnectionId twin = 0;  // the client's connection, and its owner
@@ -92,7 +100,7 @@ struct DatagramRecord {
   Endpoint remote;
   OwnerId owner = 0;  // of the socket
   std::uint64_t cgroup_id = 0;
-  std::array<char, 16> comm{};  // name of the thread that made the socket, zero-padded; empty when it is older
+  std::array<char, 16> comm{};  // of the owner, zero-padded; empty when it is not known
   std::uint32_t length = 0;     // of the payload
   Bytes captured;               // the first 0 to 4,096 bytes
 };

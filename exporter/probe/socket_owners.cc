@@ -29,6 +29,15 @@ std::uint64_t StartTicks(std::string_view stat) {
   return ticks;
 }
 
+// The name of the file that the link leads to, which may be deleted by now.
+std::string ExecutableName(const std::string& link) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  std::error_code error;
+  std::string name = std::filesystem::read_symlink(link, error).filename().native();
+  if (name.ends_with(kDeleted)) name.resize(name.size() - kDeleted.size());
+  return name;
+}
+
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -47,6 +56,7 @@ Process ReadProcess(const std::string& proc, int pid) {
   if (stat_line.empty()) return {};
   Process process{.pid = pid, .owner = MakeOwnerId(pid, StartTicks(stat_line)), .comm = ReadFile(folder + "/comm")};
   if (!process.comm.empty() && process.comm.back() == '\n') process.comm.pop_back();
+  process.executable = ExecutableName(folder + "/exe");
   struct stat ns {};
   if (stat((folder + "/ns/net").c_str(), &ns) == 0) process.netns_inode = ns.st_ino;
   return process;

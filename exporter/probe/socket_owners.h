@@ -14,6 +14,7 @@ struct Process {
   int pid = 0;
   OwnerId owner = 0;
   std::string comm;               // at most 15 bytes
+  std::string executable;         // file name; empty when it may not be read
   std::uint64_t netns_inode = 0;  // 0 when it may not be read
 };
 

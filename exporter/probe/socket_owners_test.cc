@@ -28,6 +28,7 @@ TEST(SocketOwners, ReadsWhatItIs) {
   EXPECT_EQ(self.owner >> 32, static_cast<OwnerId>(getpid()));
   EXPECT_NE(static_cast<std::uint32_t>(self.owner), 0U);
   EXPECT_EQ(self.comm.substr(0, 10), "probe_test");
+  EXPECT_EQ(self.executable, "probe_test");
   EXPECT_NE(self.netns_inode, 0U);
 }
 

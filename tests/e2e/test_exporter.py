@@ -5,6 +5,8 @@ import collections
 import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -238,6 +240,42 @@ class Exactness(Checks):
             self.assertLess(server, client)
             self.assertLess(client, done["duration_seconds_sum"])
             self.assertGreater(client, done["duration_seconds_sum"] / 10)
+
+
+class Names(unittest.TestCase):
+    def test_a_process_that_is_gone_is_named_like_a_living_one(self):
+        """wiregauge sleeps while each program lives: /proc has nothing to say when it looks."""
+        names = ["brief_client", "a-program-with-a-name-much-longer-than-a-thread-may-have-" + "x" * 60]
+        with contextlib.ExitStack() as stack:
+            scene = LoopbackScene(stack)
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            for name in names:
+                program = shutil.copy(f"{TOOLS}/brief_client", os.path.join(folder, name))
+                self._stop(scene.wiregauge)
+                try:
+                    scene.client.run([program, scene.server_address, str(PORT)], scene.cgroup)
+                finally:
+                    scene.wiregauge.process.send_signal(signal.SIGCONT)
+            closed = wait_until(lambda: Checks._when_closed(scene, 2), "all connections are closed")
+            for name in names:
+                for what in ("http_client_request_duration_seconds_count", "wiregauge_tcp_connections_opened_total"):
+                    self.assertEqual(closed.sum(what, service_name=name), 1, closed.text)
+                self.assertEqual(closed.sum("wiregauge_tcp_connections_opened_total", peer=name), 1)
+            told = {labels["service_name"] for labels, _ in closed.matching("wiregauge_tcp_connections_opened_total")}
+            self.assertEqual(told, {"nginx", *names})
+
+    @staticmethod
+    def _stop(wiregauge):
+        wiregauge.process.send_signal(signal.SIGSTOP)
+
+        def stopped():
+            for task in os.listdir(f"/proc/{wiregauge.pid}/task"):
+                with open(f"/proc/{wiregauge.pid}/task/{task}/stat") as stat:
+                    if stat.read().rpartition(")")[2].split()[0] != "T":
+                        return False
+            return True
+
+        wait_until(stopped, "all threads are stopped")
 
 
 class LossyLink(Checks):
