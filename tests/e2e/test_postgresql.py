@@ -317,6 +317,23 @@ class ExtendedProtocol(Checks):
                 ("DELETE", "pipeline_aborted"): 50, ("INSERT", "23505"): 50}))
             self.assertEqual(scene.postgres.statements(), {"SELECT": 100})
 
+    def test_a_batch_larger_than_the_burst(self):
+        """A driver's batch: thousands of statements before one Sync. Once a client was seen not to wait for its answers
+        all is captured; the kernel looks for that at each 64th segment."""
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack)
+
+            def run():
+                pq = Pq(scene.conninfo())
+                assert pq.pipeline(["select 1", "select pg_sleep(2)"]) == [[Pq.TUPLES_OK] * 2]
+                for size in [3] * 70 + [4_000] * 3:
+                    answers = pq.pipeline(["select id from items where id = 1"] * size)
+                    assert answers == [[Pq.TUPLES_OK] * size]
+                pq.close()
+
+            scene.in_client(run)
+            self.check_bytes(self.check(scene, {"CONNECT": 1, "SELECT": 2 + 210 + 12_000}))
+
     def test_prepare_describe_copy_and_a_commit_that_fails(self):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)

@@ -169,6 +169,7 @@ bool Conversation::Push(Kind kind, Statement what, std::uint64_t first_byte_ns) 
     return false;
   }
   if (EndsWithReady(kind)) ++ready_owed_;
+  if (pairs_.size() > 2) WantEveryByte();  // more than one and its Sync
   return true;
 }
 
