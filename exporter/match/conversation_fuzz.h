@@ -1,10 +1,9 @@
 // For the fuzz targets of conversations over TCP: plays records in any order and with any sequence numbers, and checks
-// what holds of every protocol.
+// what holds of every protocol: every byte of the streams is accounted for, and the budget is given back.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -18,9 +17,11 @@ inline void FuzzCheck(bool holds, std::string_view what) {
   if (!holds) Bug(what);
 }
 
-class FuzzListener final : public Sink {
+// Checks what holds of every call.
+class FuzzListener : public Sink {
  public:
   explicit FuzzListener(System system) : system_(system) {}
+  virtual ~FuzzListener() = default;
   void OnRequest(const HttpRequest&) override { FuzzCheck(false, "a request of HTTP"); }
   void OnCall(const Call& call) override {
     FuzzCheck(call.system == system_, "a call of another protocol");
@@ -40,7 +41,7 @@ inline std::optional<std::uint64_t> FuzzRecords(ByteReader reader, Conversation&
   std::uint64_t now = 1;
   std::uint64_t told = 0;
   bool in_order = true;
-  while (reader.ok() && reader.remaining() > 0) {
+  while (reader.ok() && reader.remaining() > 0 && conversation.state() != Conversation::State::kRefuted) {
     const auto flags = reader.Read<std::uint8_t>();
     const auto size = reader.Read<std::uint8_t>();
     const auto more = reader.Read<std::uint16_t>();
@@ -67,30 +68,56 @@ inline std::optional<std::uint64_t> FuzzRecords(ByteReader reader, Conversation&
   return in_order ? std::optional(told) : std::nullopt;
 }
 
-// The first byte of `data` says how the connection begins.
-template <typename Made>
-int FuzzConversation(Bytes data, System system) {
+// What the first byte of an input says beside the role.
+constexpr std::uint8_t kFuzzMidStream = 4;
+constexpr std::uint8_t kFuzzSmallBudget = 8;
+constexpr std::uint8_t kFuzzReset = 16;
+
+// `role` gives that of the observed end by the first byte; `make(conversation, setup, open, options, budget)` emplaces
+// a std::optional<Made>.
+template <typename Made, typename RoleOf, typename Make>
+int FuzzConnection(Bytes data, Sink& listener, RoleOf role, Make make) {
   if (data.empty()) return 0;
+  const std::uint8_t setup = data[0];
   const Options options;
-  decode::MemoryBudget budget((data[0] & 8) != 0 ? 2'000 : 1u << 20);
-  FuzzListener listener(system);
-  std::uint64_t accounted = 0;
+  decode::MemoryBudget budget((setup & kFuzzSmallBudget) != 0 ? 2'000 : 1u << 20);
   {
     probe::OpenRecord open;
-    open.role = (data[0] & 1) != 0 ? probe::Role::kClient : probe::Role::kServer;
-    open.mid_stream = (data[0] & 4) != 0;
-    Made made(open, options, budget);
-    Conversation& conversation = made;
+    open.role = role(setup);
+    open.mid_stream = (setup & kFuzzMidStream) != 0;
+    std::optional<Made> made;
+    make(made, setup, open, options, budget);
+    Conversation& conversation = *made;
     const auto told = FuzzRecords(ByteReader(data.subspan(1)), conversation, listener);
-    conversation.OnClose({.time_ns = UINT64_MAX / 2, .reset_received = (data[0] & 16) != 0}, listener);
+    conversation.OnClose({.time_ns = UINT64_MAX / 2, .reset_received = (setup & kFuzzReset) != 0}, listener);
     FuzzCheck(conversation.pending_bytes() == 0, "bytes pending after the close");
     const ConnectionCounts counts = conversation.TakeCounts();
+    std::uint64_t accounted = counts.parsed_bytes;
     for (const std::uint64_t bytes : counts.unparsed_bytes) accounted += bytes;
-    accounted += counts.parsed_bytes;
     FuzzCheck(!told || *told == accounted, "bytes not accounted for");
   }
   FuzzCheck(budget.used() == 0, "budget not given back");
   return 0;
+}
+
+inline probe::Role FuzzClientIfOdd(std::uint8_t setup) {
+  return (setup & 1) != 0 ? probe::Role::kClient : probe::Role::kServer;
+}
+inline probe::Role FuzzServerIfOdd(std::uint8_t setup) {
+  return (setup & 1) != 0 ? probe::Role::kServer : probe::Role::kClient;
+}
+
+template <typename Made, typename RoleOf>
+int FuzzConnection(Bytes data, Sink& listener, RoleOf role) {
+  return FuzzConnection<Made>(data, listener, role,
+                              [](std::optional<Made>& made, std::uint8_t, const auto& open, const auto& options,
+                                 auto& budget) { made.emplace(open, options, budget); });
+}
+
+template <typename Made>
+int FuzzConversation(Bytes data, System system) {
+  FuzzListener listener(system);
+  return FuzzConnection<Made>(data, listener, FuzzClientIfOdd);
 }
 
 }  // namespace wiregauge::match
