@@ -1,6 +1,5 @@
 // Fuzz target: one direction of an HTTP/2 connection. Checks that sections are what they may be.
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "exporter/decode/decoder_fuzz.h"
@@ -48,16 +47,16 @@ class Listener final : public Handler, public FuzzEvents {
   }
 };
 
-struct Tested : FuzzedDirection<Decoder, Listener> {
+struct Budget {
+  explicit Budget(std::uint8_t setup) : budget((setup & 8) != 0 ? 500 : 1u << 20) {}
+  MemoryBudget budget;
+};
+
+struct Tested : Budget, FuzzedDirection<Decoder, Listener> {  // in this order: the decoder gives back what it took
   explicit Tested(std::uint8_t setup)
-      : Tested(setup, std::make_unique<MemoryBudget>((setup & 8) != 0 ? 500 : 1u << 20)) {}
-  Tested(std::uint8_t setup, std::unique_ptr<MemoryBudget> given)
-      : FuzzedDirection((setup & 1) != 0 ? From::kServer : From::kClient, (setup & 4) != 0, *given),
-        budget(std::move(given)) {
+      : Budget(setup), FuzzedDirection((setup & 1) != 0 ? From::kServer : From::kClient, (setup & 4) != 0, budget) {
     if ((setup & 2) != 0) decoder.ConfirmHttp2();
   }
-
-  std::unique_ptr<MemoryBudget> budget;
 };
 
 }  // namespace
