@@ -67,6 +67,7 @@ class Listener final : public RequestHandler, public AnswerHandler, public FuzzE
 
 struct Tested : FuzzedDirections<RequestDecoder, AnswerDecoder, Listener> {
   static constexpr std::uint8_t kSignals = 0xfc;
+  static constexpr bool kSplitsParseAlike = false;  // of a malformed message, what came before it showed
 
   explicit Tested(std::uint8_t setup) : FuzzedDirections((setup & 1) != 0, (setup & 2) != 0) {
     listener.requests = &requests;
