@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
   const int folder = open(empty_group.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bpf_link* const ingress = bpf_program__attach_cgroup(skeleton->progs.empty_ingress, folder);
   bpf_link* const egress = bpf_program__attach_cgroup(skeleton->progs.empty_egress, folder);
-  auto attached = probe::Probe::Attach({.cgroups = {tapped.path()}, .ring_bytes = ring_bytes, .one_end_tells = true});
+  auto attached = probe::Probe::Attach({.cgroups = {tapped.path()}, .ring_bytes = ring_bytes});
   if (!attached) Die(attached.error().message);
   probe::Probe& tap = **attached;
   exporter::Pipeline pipeline(match::ProtocolOptions{}, {}, {.proc = "/proc", .cgroup = *probe::FindCgroupMount()},

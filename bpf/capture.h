@@ -331,41 +331,31 @@ static __always_inline bool read_first_bytes(struct __sk_buff *skb, const struct
 	       !bpf_skb_load_bytes(skb, s->offset, first, sizeof(*first));
 }
 
-/*
- * Over loopback the same bytes pass both ends, microseconds apart and without loss. When both are
- * observed the server's end tells for both, unless the client's came first, and the client's costs
- * next to nothing. Decided once, by whichever end payload passes first.
- */
-static __noinline int agree_on_speaker(struct connection *c, const struct wg_tuple *own, bool alone)
+/* Who tells of this client: decided by its server's end, else by the first payload that passes it. */
+static __noinline __u32 speaker_of(struct __sk_buff *skb, const struct connection *c,
+				   const struct segment *s)
 {
+	struct segment addressed;
+	struct wg_tuple own = {};
 	struct tuple_ends *client;
-	struct wg_tuple key;
 	__u32 speaker;
 
-	if (!c || !own)
-		return 0;
-	if (c->role == WG_ROLE_SERVER)
-		reverse(&key, own);
-	else
-		key = *own;
-	client = bpf_map_lookup_elem(&tuples, &key);
+	if (!c || !s)
+		return SPEAKER_EACH;
+	addressed = *s;
+	read_addresses(skb, &addressed);
+	own.local = s->sent ? addressed.source : addressed.destination;
+	own.remote = s->sent ? addressed.destination : addressed.source;
+	own.netns = c->netns;
+	client = bpf_map_lookup_elem(&tuples, &own);
 	if (!client)
-		return 0;
-	alone = alone || !one_end_tells || !client->owner || !client->peer_owner;
+		return SPEAKER_EACH;
 	bpf_spin_lock(&client->lock);
 	if (client->speaker == SPEAKER_NONE)
-		client->speaker = alone ? SPEAKER_EACH : SPEAKER_SERVER;
+		client->speaker = SPEAKER_EACH;
 	speaker = client->speaker;
 	bpf_spin_unlock(&client->lock);
-	if (speaker != SPEAKER_SERVER)
-		return 0;
-	if (c->role == WG_ROLE_SERVER) {
-		c->twin = client->id;
-		c->twin_owner = client->owner;
-	} else {
-		c->l7 = L7_TWIN;
-	}
-	return 0;
+	return speaker;
 }
 
 static __always_inline void become_encrypted(struct connection *c)
@@ -379,31 +369,26 @@ static __noinline int begin_capture(struct __sk_buff *skb, struct connection *c,
 				    const struct segment *s)
 {
 	union first_bytes first = {};
-	struct segment addressed;
-	struct wg_tuple own = {};
 	bool known, encrypted;
+	__u8 l7 = L7_CAPTURED;
 
 	if (!c || !s)
 		return 0;
 	known = read_first_bytes(skb, s, &first);
 	encrypted = known && (is_tls_hello(&first) || (c->mid_stream && is_tls_data(&first)));
-	c->l7 = L7_CAPTURED;
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
 	c->burst_max = capture_burst_bytes;
 	if (known &&
 	    (is_http2_preface(&first) || is_kafka_versions(&first) || is_mqtt_connect(&first)))
 		c->burst_max = WG_BURST_UNLIMITED;
-	if (c->loopback) {
-		addressed = *s;
-		read_addresses(skb, &addressed);
-		own.local = s->sent ? addressed.source : addressed.destination;
-		own.remote = s->sent ? addressed.destination : addressed.source;
-		own.netns = c->netns;
-		agree_on_speaker(c, &own, encrypted);
-	}
+	if (one_end_tells && c->loopback && c->role == WG_ROLE_CLIENT && !encrypted &&
+	    speaker_of(skb, c, s) == SPEAKER_SERVER)
+		l7 = L7_TWIN;
 	if (encrypted)
 		become_encrypted(c);
+	else
+		c->l7 = l7; /* once: the other direction may be at work on another CPU */
 	return 0;
 }
 
@@ -455,10 +440,28 @@ static __always_inline void continue_capture(struct __sk_buff *skb, struct conne
 		c->burst_max = WG_BURST_UNLIMITED;
 }
 
+/*
+ * What is sent to a server whose end is gone: only the client can tell of it. Its FIN has come, so
+ * nothing is left to be received.
+ */
+static __noinline bool outlives_twin(struct __sk_buff *skb, struct connection *c,
+				     const struct segment *s)
+{
+	if (!c || !s || speaker_of(skb, c, s) != SPEAKER_CLIENT)
+		return false;
+	c->mid_stream = 1;
+	c->sent.next_seq = s->seq;
+	c->received.next_seq = c->received_rest.fin_seq;
+	c->l7 = L7_CAPTURED;
+	return true;
+}
+
 /* The other end tells for this one, until TLS begins: from then on each has its own plaintext. */
 static __always_inline bool told_by_twin(struct __sk_buff *skb, struct connection *c,
 					 const struct segment *s)
 {
+	if (c->fin_received && s->sent && outlives_twin(skb, c, s))
+		return false;
 	if (c->segments >= TLS_BEGINS_BEFORE)
 		return true;
 	c->segments++;

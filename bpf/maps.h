@@ -187,9 +187,10 @@ struct {
 } peers SEC(".maps"); /* address prefix -> peer number */
 
 enum speaker {
-	SPEAKER_NONE = 0, /* no payload has passed either end */
+	SPEAKER_NONE = 0, /* not decided */
 	SPEAKER_EACH,
 	SPEAKER_SERVER, /* for both */
+	SPEAKER_CLIENT, /* for itself: the server's end told for both and is gone */
 };
 
 struct tuple_ends {
@@ -198,6 +199,7 @@ struct tuple_ends {
 	__u64 id;
 	__u64 owner;
 	__u64 peer_owner; /* written by the other end */
+	__u64 server;	  /* its connection, when it speaks */
 };
 
 struct {

@@ -137,7 +137,8 @@ unestablished(struct __sk_buff *skb, struct connection *listener, const struct s
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->protocol != IPPROTO_TCP || sk->type != SOCK_STREAM)
 		return NULL;
-	if (sk->state == BPF_TCP_LISTEN) {
+	/* On its own socket too, while another CPU is about to establish that. */
+	if (sk->state == BPF_TCP_LISTEN || sk->state == BPF_TCP_SYN_RECV) {
 		if (!listener || s->sent || !s->length)
 			return NULL;
 		addressed = *s;
@@ -148,6 +149,8 @@ unestablished(struct __sk_buff *skb, struct connection *listener, const struct s
 	}
 	if (listener && sk->state != BPF_TCP_ESTABLISHED)
 		return NULL;
+	if (listener && listener->established) /* since, on another CPU */
+		return listener;
 	return adopt(skb, sk, s);
 }
 
@@ -348,23 +351,40 @@ static __always_inline void established(struct bpf_sock_ops *ops, struct bpf_soc
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-static __always_inline void tell_close(struct connection *c)
+static __noinline int tell_close(const struct connection *c, __u64 id, __u8 flags)
 {
 	struct wg_close *r;
 
-	if (!c->announced)
-		return;
+	if (!c)
+		return 0;
 	r = reserve(sizeof(*r));
 	if (!r) {
 		count(WG_LOST_CLOSE_RING_FULL, 1);
-		return;
+		return 0;
 	}
-	fill_header(&r->header, WG_RECORD_CLOSE, c->id, bpf_ktime_get_ns());
+	fill_header(&r->header, WG_RECORD_CLOSE, id, bpf_ktime_get_ns());
+	r->header.flags = flags;
 	if (c->reset_sent)
 		r->header.flags |= WG_CLOSE_RESET_SENT;
 	if (c->reset_received)
 		r->header.flags |= WG_CLOSE_RESET_RECEIVED;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+static __always_inline void part(struct connection *c, const struct wg_tuple *t)
+{
+	struct tuple_ends *own;
+
+	if (c->twin) {
+		leave_twin(t);
+	} else if (c->l7 == L7_TWIN) {
+		own = bpf_map_lookup_elem(&tuples, t);
+		if (own)
+			tell_close(c, own->server, WG_CLOSE_TWIN);
+	}
+	if (c->in_tuples)
+		bpf_map_delete_elem(&tuples, t);
 }
 
 static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
@@ -384,11 +404,11 @@ static __always_inline void closed(struct bpf_sock *sk, struct connection *c)
 		add(&entry->resets_sent, c->reset_sent);
 		add(&entry->resets_received, c->reset_received);
 	}
-	if (c->in_tuples)
-		bpf_map_delete_elem(&tuples, &t);
+	part(c, &t);
 	tell_skipped(c, false, bpf_ktime_get_ns());
 	tell_skipped(c, true, bpf_ktime_get_ns());
-	tell_close(c);
+	if (c->announced)
+		tell_close(c, c->id, 0);
 	bpf_map_delete_elem(&captures, &c->id);
 	if (c->has_plaintext)
 		bpf_map_delete_elem(&tls_streams, &c->id);

@@ -262,10 +262,37 @@ static __always_inline void classify_peer(struct connection *c, const struct wg_
 	c->peer = peer ? *peer : 0;
 }
 
+/*
+ * Over loopback the same bytes pass both ends, microseconds apart and without loss: when both are
+ * observed the server's end tells for both, and the client's costs next to nothing. Decided when
+ * the server's end is established, before any payload can reach it, unless the client's has told
+ * some.
+ */
+static __always_inline void speak_for_both(struct connection *server, struct tuple_ends *client)
+{
+	__u32 speaker;
+
+	if (!server->owner || !client->owner)
+		return;
+	bpf_spin_lock(&client->lock);
+	if (client->speaker == SPEAKER_NONE) {
+		client->speaker = SPEAKER_SERVER;
+		client->server = server->id;
+	}
+	speaker = client->speaker;
+	bpf_spin_unlock(&client->lock);
+	if (speaker != SPEAKER_SERVER)
+		return;
+	server->twin = client->id;
+	server->twin_owner = client->owner;
+}
+
 /* Makes the two ends of a connection on this host know each other's owner, whichever comes first.
  */
 static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 {
+	/* What passed one end of an older connection unseen, nobody knows: each tells what it sees.
+	 */
 	struct tuple_ends own = {
 	    .id = c->id, .owner = c->owner, .speaker = c->mid_stream ? SPEAKER_EACH : SPEAKER_NONE};
 	struct tuple_ends *other;
@@ -277,15 +304,29 @@ static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 		own.peer_owner = other->owner;
 		c->peer_owner = other->owner;
 		other->peer_owner = c->owner;
-		/* Which of its bytes passed one end unseen, nobody knows: each tells what it sees.
-		 */
-		if (c->mid_stream || other->speaker == SPEAKER_EACH)
-			other->speaker = own.speaker = SPEAKER_EACH;
+		if (one_end_tells && c->loopback && c->role == WG_ROLE_SERVER && !c->mid_stream)
+			speak_for_both(c, other);
 	}
 	if (bpf_map_update_elem(&tuples, t, &own, BPF_ANY))
 		count(WG_LOST_TUPLES_FULL, 1);
 	else
 		c->in_tuples = 1;
+}
+
+/* The end that told for both is gone; its client may be there yet, and send. */
+static __always_inline void leave_twin(const struct wg_tuple *t)
+{
+	struct tuple_ends *client;
+	struct wg_tuple mirror;
+
+	reverse(&mirror, t);
+	client = bpf_map_lookup_elem(&tuples, &mirror);
+	if (!client)
+		return;
+	bpf_spin_lock(&client->lock);
+	if (client->speaker == SPEAKER_SERVER)
+		client->speaker = SPEAKER_CLIENT;
+	bpf_spin_unlock(&client->lock);
 }
 
 /* What the other end may have written since. */

@@ -105,6 +105,7 @@ struct wg_before_accept {
 
 #define WG_CLOSE_RESET_SENT 1 /* flags of WG_RECORD_CLOSE */
 #define WG_CLOSE_RESET_RECEIVED 2
+#define WG_CLOSE_TWIN 4 /* not the connection but the client's end, which it tells for */
 
 struct wg_close {
 	struct wg_header header;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "exporter/aggregate/points.h"
@@ -47,6 +48,30 @@ struct Pipeline::Connection {
     probe::ConnectionId id = 0;
     probe::Endpoint remote;
     identity::ServiceId service = identity::kUnknownService;
+    std::optional<probe::CloseRecord> closed;
+
+    // The request as that end saw it. It saw nothing of what came after its close.
+    template <typename Request>
+    [[nodiscard]] Request Seen(Request request) const {
+      request.connection = id;
+      request.role = probe::Role::kClient;
+      if (!closed || request.end_ns <= closed->time_ns) return request;
+      const bool reset = closed->reset_sent || closed->reset_received;
+      if (request.no_answer == match::NoAnswer::kNone) request = WithoutAnswer(request);
+      request.no_answer = reset ? match::NoAnswer::kReset : match::NoAnswer::kConnectionClosed;
+      request.end_ns = std::max(request.start_ns, closed->time_ns);
+      return request;
+    }
+    static match::HttpRequest WithoutAnswer(match::HttpRequest request) {
+      request.status = 0;
+      request.error = {};
+      return request;
+    }
+    static match::Call WithoutAnswer(match::Call call) {
+      call.code = {};
+      call.error = {};
+      return call;
+    }
   };
 
   probe::Endpoint remote;
@@ -96,20 +121,14 @@ class Pipeline::RequestSink final : public match::Sink {
     pipeline_.aggregator_.requests().Add(request, connection_.service, connection_.remote);
     if (twin_ == nullptr) return;
     Count(probe::Role::kClient);
-    match::HttpRequest twin = request;
-    twin.connection = twin_->id;
-    twin.role = probe::Role::kClient;
-    pipeline_.aggregator_.requests().Add(twin, twin_->service, twin_->remote);
+    pipeline_.aggregator_.requests().Add(twin_->Seen(request), twin_->service, twin_->remote);
   }
   void OnCall(const match::Call& call) override {
     Count(call.role);
     pipeline_.aggregator_.calls().Add(call, connection_.service, connection_.remote);
     if (twin_ == nullptr) return;
     Count(probe::Role::kClient);
-    match::Call twin = call;
-    twin.connection = twin_->id;
-    twin.role = probe::Role::kClient;
-    pipeline_.aggregator_.calls().Add(twin, twin_->service, twin_->remote);
+    pipeline_.aggregator_.calls().Add(twin_->Seen(call), twin_->service, twin_->remote);
   }
   void OnAddresses(std::string_view name, std::span<const identity::Address> addresses, std::uint32_t ttl_s,
                    std::uint64_t time_ns) override {
@@ -215,6 +234,10 @@ void Pipeline::OnClose(const probe::CloseRecord& close) {
   const auto found = connections_.find(close.connection);
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
+  if (close.twin) {
+    if (connection.twin) connection.twin->closed = close;
+    return;
+  }
   RequestSink sink(*this, connection, false);
   connection.clear.connection.OnClose(close, sink);
   if (connection.plaintext) {

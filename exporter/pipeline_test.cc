@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,48 @@ TEST_F(PipelineTest, CountsARequest) {
   EXPECT_EQ(RequestCount(), 0);
   pipeline_.OnRecord(Data(1, probe::Direction::kSent, 1000, kAnswer));
   EXPECT_EQ(RequestCount(), 1);
+}
+
+// What a server's end tells for its client too: the client saw nothing of what came after it was gone.
+TEST_F(PipelineTest, AClientThatIsGoneSeesNoAnswer) {
+  const auto counts = [this](const std::string& family, const std::string& label) {
+    std::map<std::string, double> found;
+    aggregate::Snapshot families;
+    pipeline_.Collect({9 * kSecond, 1'700'000'000'000}, families);
+    for (const aggregate::Family& one : families) {
+      if (one.name != family) continue;
+      for (const aggregate::Point& point : one.points) {
+        for (const auto& [name, value] : point.labels) {
+          if (name == label) found[value] += static_cast<double>(point.count);
+        }
+      }
+    }
+    return found;
+  };
+  probe::OpenRecord open = Open(1);
+  open.both_ends = true;
+  open.twin = 2;
+  pipeline_.OnRecord(open);
+  const auto exchange = [this](std::uint32_t nth, std::uint64_t answered_ns) {
+    probe::DataRecord request =
+        Data(1, probe::Direction::kReceived, 5000 + nth * static_cast<std::uint32_t>(kRequest.size()), kRequest);
+    request.time_ns = (2 + nth) * kSecond;
+    pipeline_.OnRecord(request);
+    if (nth == 1) pipeline_.OnRecord(probe::CloseRecord{1, 4 * kSecond, false, false, true});
+    probe::DataRecord answer =
+        Data(1, probe::Direction::kSent, 1000 + nth * static_cast<std::uint32_t>(kAnswer.size()), kAnswer);
+    answer.time_ns = answered_ns;
+    pipeline_.OnRecord(answer);
+  };
+  exchange(0, 2 * kSecond);
+  exchange(1, 5 * kSecond);
+  using Counts = std::map<std::string, double>;
+  const std::string server = "http_server_request_duration_seconds";
+  const std::string client = "http_client_request_duration_seconds";
+  EXPECT_EQ(counts(server, "http_response_status_code"), (Counts{{"200", 2}}));
+  EXPECT_EQ(counts(server, "error_type"), Counts());
+  EXPECT_EQ(counts(client, "http_response_status_code"), (Counts{{"200", 1}}));
+  EXPECT_EQ(counts(client, "error_type"), (Counts{{"connection_closed", 1}}));
 }
 
 TEST_F(PipelineTest, PlaintextIsAConversationOfItsOwn) {

@@ -283,6 +283,7 @@ struct Told {
   std::map<ConnectionId, std::string> sent;
   std::map<ConnectionId, std::string> received;
   std::size_t closes = 0;
+  std::size_t twin_closes = 0;
 };
 
 // What an end tells for both counts for both.
@@ -295,7 +296,7 @@ void Collect(Probe& probe, Told& told) {
       const OpenRecord& open = told.opens[data->connection];
       if (open.both_ends) (sent ? told.received : told.sent)[open.twin] += AsText(data->captured);
     }
-    if (std::holds_alternative<CloseRecord>(record)) ++told.closes;
+    if (const auto* close = std::get_if<CloseRecord>(&record)) ++(close->twin ? told.twin_closes : told.closes);
   });
 }
 
@@ -337,7 +338,7 @@ class ProbeLive : public testing::Test {
 
 TEST_F(ProbeLive, TellsEveryByteOfBothEndsAndTheKernelsOwnTotals) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   for (const ProgramReport& program : probe.programs()) EXPECT_TRUE(program.attached) << program.name << program.error;
@@ -398,7 +399,7 @@ TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
   const Child child(cgroup);
   child.Step('c');
   child.Step('x');
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   child.Step('x');
   Told told;
@@ -422,7 +423,7 @@ TEST_F(ProbeLive, TakesInSocketsOlderThanItself) {
 
 TEST_F(ProbeLive, WakesTheReaderOnlyWhenARingFillsUp) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .ring_bytes = 131'072, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .ring_bytes = 131'072});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   const Child child(cgroup);
@@ -465,7 +466,7 @@ void ExpectAllAccountedFor(Probe& probe, const Told& told, Unread reason, std::s
 
 TEST_F(ProbeLive, StopsCapturingWhenToldSoAndCountsTheRest) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   constexpr std::string_view kAnything = "\x00\xff none of the protocols that we know";
@@ -496,7 +497,7 @@ constexpr std::string_view kHello("\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03 
 
 TEST_F(ProbeLive, CapturesNothingOfTlsAndCountsAll) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup, {.opening = kHello});
   child.Step('c');
@@ -532,7 +533,7 @@ std::size_t CapturedOfBurst(const TestCgroup& cgroup, Probe& probe, std::string_
 
 TEST_F(ProbeLive, CapturesBurstsUpToTheLimitAndHttp2WithoutOne) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .capture_burst_bytes = 8'192, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .capture_burst_bytes = 8'192});
   ASSERT_TRUE(attached) << attached.error().message;
   constexpr std::size_t kBody = 40'000;
   const std::size_t limited = CapturedOfBurst(cgroup, **attached, "anything", kBody);
@@ -554,7 +555,7 @@ std::vector<std::pair<DatagramRecord, std::string>> CollectDatagrams(Probe& prob
 
 TEST_F(ProbeLive, TellsOverLoopbackOnceForBothEnds) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   Probe& probe = **attached;
   const Child child(cgroup, {.opening = "", .request = kRequest, .answer = kAnswer, .address = kLoopback});
@@ -581,12 +582,13 @@ TEST_F(ProbeLive, TellsOverLoopbackOnceForBothEnds) {
   child.Step('q');
   Collect(probe, told);
   EXPECT_EQ(told.closes, 1U);
+  EXPECT_EQ(told.twin_closes, 1U);
   ExpectNothingLost(probe);
 }
 
 TEST_F(ProbeLive, TellsEachEndOverLoopbackWhenTlsBeginsLater) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup, {.opening = "STARTTLS please", .request = kHello, .answer = "any", .address = kLoopback});
   child.Step('c');
@@ -612,7 +614,7 @@ TEST_F(ProbeLive, TellsEachEndOverLoopbackWhenTlsBeginsLater) {
 
 TEST_F(ProbeLive, TellsEveryDnsDatagramOfBothEnds) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup);
   child.Step('u');
@@ -648,7 +650,7 @@ TEST_F(ProbeLive, KnowsWhoseOlderDatagramSocketsAre) {
   const TestCgroup cgroup;
   const Child child(cgroup);
   child.Step('u');
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   child.Step('d');
   const auto told = CollectDatagrams(**attached);
@@ -661,7 +663,7 @@ TEST_F(ProbeLive, KnowsWhoseOlderDatagramSocketsAre) {
 
 TEST_F(ProbeLive, LeavesASocketOfStrangersAloneButNotForEver) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   const Child child(cgroup);
   child.Step('s');
@@ -673,7 +675,7 @@ TEST_F(ProbeLive, LeavesASocketOfStrangersAloneButNotForEver) {
 
 TEST_F(ProbeLive, LeavesOtherCgroupsAlone) {
   const TestCgroup cgroup;
-  auto attached = Probe::Attach({.cgroups = {cgroup.path()}, .one_end_tells = true});
+  auto attached = Probe::Attach({.cgroups = {cgroup.path()}});
   ASSERT_TRUE(attached) << attached.error().message;
   const Pair pair = Connect();  // this process is not in the cgroup
   Exchange(pair);

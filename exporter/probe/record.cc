@@ -125,7 +125,7 @@ Result<Record> DecodeRecord(Bytes bytes) {
     case WG_RECORD_DATAGRAM: return DecodeDatagram(bytes);
     case WG_RECORD_CLOSE:
       return Record(CloseRecord{header.connection, header.time_ns, (header.flags & WG_CLOSE_RESET_SENT) != 0,
-                                (header.flags & WG_CLOSE_RESET_RECEIVED) != 0});
+                                (header.flags & WG_CLOSE_RESET_RECEIVED) != 0, (header.flags & WG_CLOSE_TWIN) != 0});
     default: return Corrupt(fmt::format("kind {}", header.kind));
   }
 }

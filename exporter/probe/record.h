@@ -88,6 +88,7 @@ struct CloseRecord {
   std::uint64_t time_ns = 0;
   bool reset_sent = false;
   bool reset_received = false;
+  bool twin = false;  // not the connection is closed but the client's end, which it tells for
 };
 
 // A UDP datagram that looks like DNS. Each stands for itself: a socket is neither opened nor closed here, and may talk

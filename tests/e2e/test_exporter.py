@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -158,6 +159,8 @@ class Exactness(Checks):
             with self.subTest(address=address), contextlib.ExitStack() as stack:
                 scene = LoopbackScene(stack, address=address)
                 self.run_load(scene, connections=16, pipeline=1, requests=16 * 400)
+                opened = scene.metrics().value("wiregauge_events_total", stage="kernel_open")
+                self.assertEqual(opened, 16, "each connection is told once, not by each end")
 
     def test_loopback_pipelined(self):
         with contextlib.ExitStack() as stack:
@@ -276,6 +279,91 @@ class Names(unittest.TestCase):
             return True
 
         wait_until(stopped, "all threads are stopped")
+
+
+class LoopbackEnds(unittest.TestCase):
+    """Over loopback the server's end tells for both; what only one of them sees is that one's alone."""
+    SERVER, CLIENT = (f"http_{role}_request_duration_seconds_count" for role in ("server", "client"))
+
+    def run_scenario(self, scenario):
+        with contextlib.ExitStack() as stack:
+            namespace = netns_pair.Namespace()
+            stack.callback(namespace.close)
+            cgroup = stack.enter_context(netns_pair.Cgroup())
+            wiregauge = stack.enter_context(Wiregauge(f"--exporter.cgroup={cgroup.path}", exporter=True))
+            namespace.call(scenario, cgroup)
+
+            def closed():
+                metrics = wiregauge.metrics()
+                return metrics if metrics.sum("wiregauge_tcp_connections_closed_total") == 2 else None
+            metrics = wait_until(closed, "both ends are closed")
+            self.assertEqual(metrics.value("wiregauge_events_total", stage="kernel_open"), scenario.told)
+            self.assertEqual(metrics.sum("wiregauge_events_lost_total"), 0)
+            return [sorted((found["http_route"], found.get("http_response_status_code"), found.get("error_type"), value)
+                           for found, value in metrics.matching(family)) for family in (self.SERVER, self.CLIENT)]
+
+    def test_an_answer_to_a_client_that_is_gone(self):
+        server, client = self.run_scenario(answer_late)
+        self.assertEqual(server, [("/late", "200", None, 1), ("/ok", "200", None, 1)])
+        self.assertEqual(client, [("/late", None, "connection_closed", 1), ("/ok", "200", None, 1)])
+
+    def test_a_request_to_a_server_that_is_gone(self):
+        server, client = self.run_scenario(ask_late)
+        self.assertEqual(server, [("/ok", "200", None, 1)])
+        self.assertEqual(client, [("/late", None, "reset", 1), ("/ok", "200", None, 1)])
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+FIN_WAIT1 = "04"
+
+
+def exchange_once():
+    """A client's and a server's socket over loopback, after one request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server = listener.accept()[0]
+    ask(client, "/ok")
+    server.recv(4096)
+    server.sendall(ANSWER)
+    client.recv(4096)
+    return client, server
+
+
+def ask(client, path):
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+
+
+def close_and_wait(leaving, other):
+    """Closes one end, which is gone when the other's kernel has acknowledged that."""
+    leaving.close()
+    assert other.recv(4096) == b""
+
+    def acknowledged():
+        with open("/proc/thread-self/net/tcp") as table:
+            return FIN_WAIT1 not in {line.split()[3] for line in table.readlines()[1:]}
+    wait_until(acknowledged, "the FIN is acknowledged")
+
+
+def answer_late():
+    client, server = exchange_once()
+    ask(client, "/late")
+    server.recv(4096)
+    close_and_wait(client, server)
+    server.sendall(ANSWER)
+    server.close()
+
+
+def ask_late():
+    client, server = exchange_once()
+    close_and_wait(server, client)
+    ask(client, "/late")
+    with contextlib.suppress(ConnectionError):
+        client.recv(4096)
+    client.close()
+
+
+answer_late.told = 1
+ask_late.told = 2  # the client tells of its last request itself
 
 
 class LossyLink(Checks):
