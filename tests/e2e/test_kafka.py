@@ -36,7 +36,6 @@ class Scene:
                                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         stack.callback(self._end_mock)
         self.servers = self.mock.stdout.readline().strip()
-        self.opened = 0
         assert self.servers, "the mock cluster did not start"
 
     def _end_mock(self):
@@ -51,25 +50,12 @@ class Scene:
     def load(self, what, topic, messages, *settings, error_text=None):
         """Runs a client to its end and returns its account, with the APIs by name."""
         arguments = [part for setting in settings for part in ("-X", setting)]
-        load = self.namespace.start([f"{TOOLS}/kafka_load", self.servers, what, topic, str(messages), *arguments],
-                                    self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        account = json.loads(load.stdout.readline())
-        self._wait_until_seen()
-        load.communicate(timeout=30)
+        done = self.namespace.run([f"{TOOLS}/kafka_load", self.servers, what, topic, str(messages), *arguments],
+                                  self.cgroup, timeout=60)
+        account = json.loads(done.stdout)
         for by_api in ("sent", "answered", "rtt_us"):
             account[by_api] = {APIS[int(key)]: value for key, value in account[by_api].items()}
         return account
-
-    def _wait_until_seen(self):
-        """Until every connection of the client, which has closed them, is told, so that it may end."""
-        opened = self.opened
-
-        def seen():
-            metrics = self.wiregauge.metrics()
-            self.opened = metrics.sum("wiregauge_tcp_connections_opened_total", role="client")
-            closed = metrics.sum("wiregauge_tcp_connections_closed_total", role="client")
-            return self.opened > opened and self.opened == closed
-        wait_until(seen, "the client's connections are told")
 
     def metrics_when_closed(self):
         """The page when every connection has ended, so that the requests without an answer have been told too."""
