@@ -13,7 +13,6 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
-import in_namespace  # noqa: E402
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
 
@@ -96,7 +95,7 @@ class Scene:
 
     def in_client(self, function, *arguments):
         """function(address, *arguments) in namespace b and the cgroup."""
-        return in_namespace.call(self.pair.b, self.cgroup, function, self.address, *arguments)
+        return self.pair.b.call(function, self.cgroup, self.address, *arguments)
 
 
 def told(metrics, family):

@@ -12,7 +12,6 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
-import in_namespace  # noqa: E402
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
 from redis_server import Client, Error, Push, Redis, later  # noqa: E402
@@ -54,7 +53,7 @@ class Scene:
 
     def in_client(self, function, *arguments):
         """function(address, *arguments) in namespace b and the cgroup."""
-        return in_namespace.call(self.pair.b, self.cgroup, function, self.address, *arguments)
+        return self.pair.b.call(function, self.cgroup, self.address, *arguments)
 
 
 def told(metrics, family, **labels):
@@ -437,7 +436,8 @@ class MidStream(Checks):
             begin, go_on, done = (multiprocessing.Event() for _ in range(3))
 
             def run():
-                in_namespace.enter(scene.pair.b, scene.cgroup)
+                scene.cgroup.join()
+                scene.pair.b.enter()
                 join_in_the_middle(scene.address, begin, go_on, done)
 
             process = multiprocessing.Process(target=run)

@@ -159,17 +159,22 @@ class Namespace:
         # Not by wrap(): its shell would join some time later, perhaps after the cgroup's end looked for processes.
         return subprocess.Popen(self.wrap(command), preexec_fn=cgroup.join, **options)
 
+    def enter(self):
+        """Moves the calling process into the namespace."""
+        with open(f"/run/netns/{self.name}") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                error = ctypes.get_errno()
+                raise OSError(error, os.strerror(error))
+
     def call(self, function, cgroup, *arguments, timeout_s=100):
         """function(*arguments) in a process of its own in the namespace and in the cgroup. Its result; raises what it
         raised as an AssertionError."""
         results = multiprocessing.Queue()
 
         def run():
-            cgroup.join()
-            with open(f"/run/netns/{self.name}") as namespace:
-                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
             try:
+                cgroup.join()
+                self.enter()
                 results.put((None, function(*arguments)))
             except BaseException as error:  # pylint: disable=broad-except
                 results.put((repr(error), None))
