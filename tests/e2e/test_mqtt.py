@@ -37,6 +37,34 @@ topic read #
 USERS = {"writer": "secret", "reader": "secret"}
 
 
+def start_mosquitto(folder, namespace, cgroup):
+    """The broker, which listens when this returns."""
+    with open(f"{folder}/passwords", "w") as passwords:
+        passwords.writelines(f"{user}:{password}\n" for user, password in USERS.items())
+    subprocess.run(["mosquitto_passwd", "-U", f"{folder}/passwords"], check=True)
+    for name, text in (("acl", ACL), ("config", CONFIG.format(port=PORT, folder=folder))):
+        with open(f"{folder}/{name}", "w") as file:
+            file.write(text)
+        os.chmod(f"{folder}/{name}", 0o600)
+    broker = namespace.start(["mosquitto", "-c", f"{folder}/config"], cgroup, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    wait_until(lambda: namespace.run(["ss", "-Hltn", f"sport = :{PORT}"]).stdout, "mosquitto listens")
+    return broker
+
+
+def run_clients(namespace, cgroup, *arguments):
+    """Runs mqtt_client.py to its end and returns its account."""
+    command = ["/usr/bin/python3", os.path.join(HERE, "mqtt_client.py"), str(PORT), *map(str, arguments)]
+    return json.loads(namespace.run(command, cgroup, timeout=60).stdout)
+
+
+def operations(account):
+    """What the packets that the clients sent and received are told as."""
+    return {"connect": account["CONNECT"][0], "disconnect": account["DISCONNECT"][0],
+            "subscribe": account.get("SUBSCRIBE", [0])[0], "ping": account.get("PINGREQ", [0])[0],
+            "publish": account.get("PUBLISH", [0, 0])[0], "deliver": account.get("PUBLISH", [0, 0])[1]}
+
+
 class Scene:
     """mosquitto and its clients in one namespace, wiregauge on their cgroup."""
 
@@ -46,22 +74,10 @@ class Scene:
         stack.callback(self.namespace.close)
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
         self.wiregauge = stack.enter_context(Wiregauge(f"--exporter.cgroup={self.cgroup.path}", exporter=True))
-        with open(f"{folder}/passwords", "w") as passwords:
-            passwords.writelines(f"{user}:{password}\n" for user, password in USERS.items())
-        subprocess.run(["mosquitto_passwd", "-U", f"{folder}/passwords"], check=True)
-        for name, text in (("acl", ACL), ("config", CONFIG.format(port=PORT, folder=folder))):
-            with open(f"{folder}/{name}", "w") as file:
-                file.write(text)
-            os.chmod(f"{folder}/{name}", 0o600)
-        self.broker = self.namespace.start(["mosquitto", "-c", f"{folder}/config"], self.cgroup,
-                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        listening = ["ss", "-Hltn", f"sport = :{PORT}"]
-        wait_until(lambda: self.namespace.run(listening).stdout, "mosquitto listens")
+        start_mosquitto(folder, self.namespace, self.cgroup)
 
     def clients(self, *arguments):
-        """Runs mqtt_client.py to its end and returns its account."""
-        command = ["/usr/bin/python3", os.path.join(HERE, "mqtt_client.py"), str(PORT), *map(str, arguments)]
-        return json.loads(self.namespace.run(command, self.cgroup, timeout=60).stdout)
+        return run_clients(self.namespace, self.cgroup, *arguments)
 
     def metrics_when_closed(self):
         """The page when every connection has ended, so that what has no answer has been told too."""
@@ -88,10 +104,7 @@ class Mqtt(unittest.TestCase):
         """Every operation that the clients' packets make, once, at both ends."""
         expected = collections.Counter()
         for account in accounts:
-            expected.update({"connect": account["CONNECT"][0], "disconnect": account["DISCONNECT"][0],
-                             "subscribe": account.get("SUBSCRIBE", [0])[0], "ping": account.get("PINGREQ", [0])[0],
-                             "publish": account.get("PUBLISH", [0, 0])[0],
-                             "deliver": account.get("PUBLISH", [0, 0])[1]})
+            expected.update(operations(account))
         expected = {operation: count for operation, count in expected.items() if count}
         for role in FAMILIES:
             self.assertEqual(counts(metrics, role), expected, role)

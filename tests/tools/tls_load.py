@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A bounded HTTP/1.1 load over TLS with exact accounts, by Python's ssl: so many requests, each answer checked, none
 retried. Prints what http_load prints. With --wait it makes no connection before a line comes on stdin; with --hold its
-connections stay open until stdin ends."""
+connections stay open until stdin ends; with --again there is a run for each line on stdin."""
 import argparse
 import asyncio
 import collections
@@ -171,9 +171,18 @@ def main():
     parser.add_argument("--close", action="store_true", help="one request a connection")
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--hold", action="store_true")
+    parser.add_argument("--again", action="store_true", help="a run for each line on stdin")
     options = parser.parse_args()
+    if options.again:
+        for _ in sys.stdin:
+            run(options)
+        return
     if options.wait:
         sys.stdin.readline()
+    run(options)
+
+
+def run(options):
     account, opened = Account(), []
 
     def finish():
@@ -182,10 +191,10 @@ def main():
             sys.stdin.read()
 
     if options.mode == "asyncio":
-        async def run():
+        async def gather():
             await asyncio.gather(*(run_asyncio(options, share, account, opened) for share in shares(options)))
             await asyncio.get_running_loop().run_in_executor(None, finish)
-        asyncio.run(run())
+        asyncio.run(gather())
         return
     threads = [threading.Thread(target=run_blocking, args=(options, share, account, opened))
                for share in shares(options)]
