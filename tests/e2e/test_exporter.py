@@ -120,8 +120,8 @@ class Checks(unittest.TestCase):
         client = netns_pair.settled_tcp_totals(scene.client, f"dport = :{PORT}")
         self.assertEqual(server["sockets"], connections)
         metrics = wait_until(lambda: self._when_settled(scene, connections), "all connections are reported")
-        self.check_requests(metrics, done)
         self.check_nothing_lost(metrics)
+        self.check_requests(metrics, done)
         self.check_bytes(metrics, client, server)
         load.communicate()
         self.assertEqual(load.returncode, 0)
@@ -180,7 +180,9 @@ class Exactness(Checks):
 
     def test_64_connections_pipelined(self):
         with contextlib.ExitStack() as stack:
-            self.run_load(Scene(stack), connections=64, pipeline=16, requests=64 * 800)
+            # The load leaves the exporter little time on a busy machine with few processors.
+            scene = Scene(stack, ["--exporter.ring-bytes=67108864"])
+            self.run_load(scene, connections=64, pipeline=16, requests=64 * 800)
 
     def test_a_connection_a_request(self):
         with contextlib.ExitStack() as stack:
