@@ -99,7 +99,7 @@ std::string EndedExecutable(const std::string& proc_root, const std::string& nam
   if (name.empty() || !MayBeALink(name, comm)) return name;
   // A process in a container is named by it, so the root is the host's.
   for (const char* folder : {"/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/bin/", "/sbin/"}) {
-    if (TargetName(proc_root + "/1/root" + folder + comm) == name) return comm;
+    if (TargetName((proc_root + "/1/root").append(folder).append(comm)) == name) return comm;
   }
   return name;
 }

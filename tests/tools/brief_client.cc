@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: brief_client ADDRESS PORT\n");
     return 2;
   }
-  server.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[2])));
+  server.sin_port = htons(static_cast<std::uint16_t>(std::strtoul(argv[2], nullptr, 10)));
   bool answered = false;
   std::thread worker([&] {
     pthread_setname_np(pthread_self(), "another-name");
