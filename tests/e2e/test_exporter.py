@@ -185,19 +185,21 @@ class Exactness(Checks):
             self.run_load(scene, connections=64, pipeline=16, requests=64 * 800)
 
     def test_a_connection_a_request(self):
-        with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
-            load = scene.load("-n", "2000", "-c", "8", "--close", *mix_arguments())
-            done = json.loads(load.stdout.readline())
-            load.communicate()
-            self.assertEqual(load.returncode, 0)
-            metrics = wait_until(lambda: self._when_closed(scene, 2000), "all connections are closed")
-            self.check_requests(metrics, done)
-            self.check_nothing_lost(metrics)
-            for role, service, peer in (("client", "http_load", "nginx"), ("server", "nginx", "http_load")):
-                labels = {"role": role, "service_name": service, "peer": peer}
-                self.assertEqual(metrics.value("wiregauge_tcp_connections_opened_total", **labels), 2000)
-            self.assertEqual(metrics.sum("wiregauge_tcp_connect_duration_seconds_count"), 2000)
+        for place, told in ((Scene, 2 * 2000), (LoopbackScene, 2000)):
+            with self.subTest(place), contextlib.ExitStack() as stack:
+                scene = place(stack)
+                load = scene.load("-n", "2000", "-c", "8", "--close", *mix_arguments())
+                done = json.loads(load.stdout.readline())
+                load.communicate()
+                self.assertEqual(load.returncode, 0)
+                metrics = wait_until(lambda: self._when_closed(scene, 2000), "all connections are closed")
+                self.check_requests(metrics, done)
+                self.check_nothing_lost(metrics)
+                self.assertEqual(metrics.value("wiregauge_events_total", stage="kernel_open"), told)
+                for role, service, peer in (("client", "http_load", "nginx"), ("server", "nginx", "http_load")):
+                    labels = {"role": role, "service_name": service, "peer": peer}
+                    self.assertEqual(metrics.value("wiregauge_tcp_connections_opened_total", **labels), 2000)
+                self.assertEqual(metrics.sum("wiregauge_tcp_connect_duration_seconds_count"), 2000)
 
     def test_ipv6(self):
         with contextlib.ExitStack() as stack:
