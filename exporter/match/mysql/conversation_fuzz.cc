@@ -14,7 +14,8 @@ class Listener final : public FuzzListener {
     FuzzListener::OnCall(call);
     FuzzCheck(call.operation.size() <= 32, "operation");
     FuzzCheck(call.destination.size() <= decode::sql::TableName::kTableBytesMax, "destination");
-    FuzzCheck(call.code == call.error && (call.no_answer == NoAnswer::kNone || call.code.empty()), "code");
+    FuzzCheck(call.error == call.code || (call.code.empty() && call.error == "_OTHER"), "an error, its number unseen");
+    FuzzCheck(call.error.empty() || call.no_answer == NoAnswer::kNone, "an error without an answer");
   }
 };
 
