@@ -377,7 +377,7 @@ static __always_inline void part(struct connection *c, const struct wg_tuple *t)
 	struct tuple_ends *own;
 
 	if (c->twin) {
-		leave_twin(t);
+		leave_twin(c, t);
 	} else if (c->l7 == L7_TWIN) {
 		own = bpf_map_lookup_elem(&tuples, t);
 		if (own)

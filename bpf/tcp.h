@@ -314,7 +314,7 @@ static __always_inline void meet(struct connection *c, const struct wg_tuple *t)
 }
 
 /* The end that told for both is gone; its client may be there yet, and send. */
-static __always_inline void leave_twin(const struct wg_tuple *t)
+static __always_inline void leave_twin(const struct connection *c, const struct wg_tuple *t)
 {
 	struct tuple_ends *client;
 	struct wg_tuple mirror;
@@ -324,7 +324,7 @@ static __always_inline void leave_twin(const struct wg_tuple *t)
 	if (!client)
 		return;
 	bpf_spin_lock(&client->lock);
-	if (client->speaker == SPEAKER_SERVER)
+	if (client->speaker == SPEAKER_SERVER && client->server == c->id)
 		client->speaker = SPEAKER_CLIENT;
 	bpf_spin_unlock(&client->lock);
 }
