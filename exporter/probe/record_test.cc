@@ -95,12 +95,15 @@ TEST(Record, DecodesOpenAndClose) {
 
   wg_close close{};
   close.header.kind = WG_RECORD_CLOSE;
-  close.header.flags = WG_CLOSE_RESET_RECEIVED;
-  const std::string close_bytes = Raw(close);
-  const auto closed = DecodeRecord(AsBytes(close_bytes));
-  ASSERT_TRUE(closed);
-  EXPECT_TRUE(std::get<CloseRecord>(*closed).reset_received);
-  EXPECT_FALSE(std::get<CloseRecord>(*closed).reset_sent);
+  for (const bool twin : {false, true}) {
+    close.header.flags = static_cast<wg_u8>(WG_CLOSE_RESET_RECEIVED | (twin ? WG_CLOSE_TWIN : 0));
+    const std::string close_bytes = Raw(close);
+    const auto closed = DecodeRecord(AsBytes(close_bytes));
+    ASSERT_TRUE(closed);
+    EXPECT_TRUE(std::get<CloseRecord>(*closed).reset_received);
+    EXPECT_FALSE(std::get<CloseRecord>(*closed).reset_sent);
+    EXPECT_EQ(std::get<CloseRecord>(*closed).twin, twin);
+  }
 }
 
 TEST(Record, DecodesDataBeforeAccept) {
