@@ -379,8 +379,7 @@ static __noinline int begin_capture(struct __sk_buff *skb, struct connection *c,
 	c->segments = 0;
 	c->next_look = FIRST_LOOK;
 	c->burst_max = capture_burst_bytes;
-	if (known &&
-	    (is_http2_preface(&first) || is_kafka_versions(&first) || is_mqtt_connect(&first)))
+	if (known && wants_every_byte(&first))
 		c->burst_max = WG_BURST_UNLIMITED;
 	if (one_end_tells && c->loopback && c->role == WG_ROLE_CLIENT && !encrypted &&
 	    speaker_of(skb, c, s) == SPEAKER_SERVER)
@@ -402,11 +401,12 @@ static __always_inline bool begins_tls(struct __sk_buff *skb, const struct conne
 	       is_tls_hello(&first);
 }
 
-/* What user space has decided since the last look. */
+/* What user space has decided since the last look; false when nothing. */
 static __noinline int take_verdict(struct connection *c)
 {
 	bool encrypted = c && c->l7 == L7_UNREAD;
 	struct wg_capture *verdict;
+	bool applies;
 
 	if (!c)
 		return 0;
@@ -414,7 +414,8 @@ static __noinline int take_verdict(struct connection *c)
 	verdict = bpf_map_lookup_elem(&captures, &c->id);
 	if (!verdict)
 		return 0;
-	if (verdict->plaintext == encrypted) {
+	applies = verdict->plaintext == encrypted;
+	if (applies) {
 		c->burst_max = verdict->burst_bytes;
 		if (!verdict->capture) {
 			c->unread = verdict->unread;
@@ -422,7 +423,7 @@ static __noinline int take_verdict(struct connection *c)
 		}
 	}
 	bpf_map_delete_elem(&captures, &c->id);
-	return 0;
+	return applies;
 }
 
 static __always_inline void continue_capture(struct __sk_buff *skb, struct connection *c,

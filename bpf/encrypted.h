@@ -153,7 +153,8 @@ static __always_inline void look_for_verdict(struct connection *c, struct wg_tls
 {
 	if (++c->segments < c->next_look)
 		return;
-	take_verdict(c);
+	if (!take_verdict(c))
+		return;
 	stream->burst_max = c->burst_max;
 	stream->unread = c->unread != WG_UNREAD_PLAINTEXT;
 }

@@ -66,4 +66,10 @@ static __always_inline bool is_mqtt_connect(const union first_bytes *f)
 	       b[name + 2] == 'M' && b[name + 3] == 'Q';
 }
 
+/* A client's first bytes, behind which messages may begin anywhere in a burst. */
+static __always_inline bool wants_every_byte(const union first_bytes *f)
+{
+	return is_http2_preface(f) || is_kafka_versions(f) || is_mqtt_connect(f);
+}
+
 #endif

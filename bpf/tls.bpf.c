@@ -20,6 +20,7 @@
 #define NULL ((void *)0)
 #endif
 
+#include "l7.h"
 #include "ring.h"
 #include "tls.h"
 
@@ -39,10 +40,6 @@ const volatile __u32 capture_burst_bytes = WG_CAPTURE_BURST;
 #else
 #define RETURN_BYTES 0
 #endif
-
-/* RFC 9113 section 3.4: "PRI * HT", "TP/2.0\r\n" */
-#define HTTP2_PREFACE_0 0x5448202a20495250ULL
-#define HTTP2_PREFACE_1 0x0a0d302e322f5054ULL
 
 /* exporter/probe tries on itself how programs can be attached. */
 __u64 trial_runs;
@@ -468,14 +465,13 @@ static __noinline __u32 tell_pieces(struct plaintext *p, __u32 budget, __u32 las
 	return captured + p->length;
 }
 
-/* Frame headers of HTTP/2 may be anywhere: nothing may be left out. */
-static __always_inline bool is_http2_preface(const struct tls_call *c, __u32 length)
+static __always_inline bool begins_mixed(const struct tls_call *c, __u32 length)
 {
-	__u64 first[2];
+	union first_bytes first;
 
 	return length >= sizeof(first) &&
-	       !bpf_probe_read_user(first, sizeof(first), (void *)c->buffer) &&
-	       first[0] == HTTP2_PREFACE_0 && first[1] == HTTP2_PREFACE_1;
+	       !bpf_probe_read_user(&first, sizeof(first), (void *)c->buffer) &&
+	       wants_every_byte(&first);
 }
 
 static __always_inline struct wg_tls_stream *stream_of(const struct wg_tls_session_key *key,
@@ -543,7 +539,7 @@ static __always_inline void tell(struct tls_call *c, __u32 length)
 		tell_length(&p);
 		return;
 	}
-	if (!p.seq && is_http2_preface(c, length))
+	if (!p.seq && begins_mixed(c, length))
 		stream->burst_max = WG_BURST_UNLIMITED;
 	budget = stream->burst_max > stream->burst_bytes[sent]
 		     ? stream->burst_max - stream->burst_bytes[sent]
