@@ -362,9 +362,10 @@ static __always_inline void unreadable(struct wg_data *r, __u32 length)
 	count(WG_LOST_PLAINTEXT_UNREADABLE, length);
 }
 
-/* One record of the first `length` (1 to room) bytes, all of them captured. */
+/* One record of the first `length` (1 to room) bytes, all of them captured. Global, so that the
+ * verifier walks it once and not for each call. */
 #define DEFINE_PIECE(name, room)                                                                   \
-	static __noinline int name(const struct plaintext *p, __u32 length)                        \
+	__noinline int name(const struct plaintext *p, __u32 length)                               \
 	{                                                                                          \
 		struct wg_data *r;                                                                 \
                                                                                                    \
@@ -437,6 +438,10 @@ static __noinline int tell_length(const struct plaintext *p)
 	return 1;
 }
 
+/* A program may hand over as much as it likes at once: of streams that are mixed this is read, the
+ * rest is a gap. */
+#define TLS_CALL_PIECES 256
+
 /*
  * In pieces while the budget lasts, then head and tail of the rest. The first piece has the age
  * that it came with, the others `last_age_ns`. Returns the bytes captured.
@@ -447,7 +452,7 @@ static __noinline __u32 tell_pieces(struct plaintext *p, __u32 budget, __u32 las
 
 	if (!p)
 		return 0;
-	for (int i = 0; i < WG_CAPTURE_PIECES; i++) {
+	for (int i = 0; i < TLS_CALL_PIECES; i++) {
 		if (p->length <= WG_CAPTURE_LARGE || captured >= budget)
 			break;
 		large_piece(p, WG_CAPTURE_LARGE);
@@ -492,10 +497,13 @@ static __always_inline struct wg_tls_stream *stream_of(const struct wg_tls_sessi
 	return NULL;
 }
 
+/* A segment may have come on another CPU since `now`: that is no age. */
 static __always_inline __u32 age(__u64 now, __u64 then)
 {
 	__u64 ns = now - then;
 
+	if (now < then)
+		return 0;
 	return ns < 0xffffffffULL ? ns : 0xffffffffU;
 }
 
