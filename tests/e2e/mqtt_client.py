@@ -4,10 +4,11 @@ and the seconds that publishing took, from the call to the last acknowledgement,
 
     mqtt_client.py PORT VERSION QOS MESSAGES TOPIC [USER PASSWORD]    VERSION: 3, 4 (3.1.1) or 5
     mqtt_client.py PORT 5 QOS MESSAGES TOPIC USER PASSWORD alias      names the topic once, then by its alias
+    mqtt_client.py --tls=CERTIFICATE ...                              speaks TLS with who has it
 """
+import argparse
 import collections
 import json
-import sys
 import threading
 import time
 
@@ -19,8 +20,10 @@ DEADLINE_S = 30
 
 
 class Client:
-    def __init__(self, name, version, user, password, packets):
+    def __init__(self, name, version, user, password, packets, certificate):
         self.client = mqtt.Client(name, protocol=version)
+        if certificate:
+            self.client.tls_set(certificate)
         self.client.username_pw_set(user, password)
         self.packets = packets
         self.connected = threading.Event()
@@ -74,13 +77,20 @@ def alias_properties(number):
 
 
 def main():
-    port, version, qos, messages = (int(word) for word in sys.argv[1:5])
-    topic = sys.argv[5]
-    user, password = sys.argv[6:8] if len(sys.argv) > 7 else ("writer", "secret")
-    alias = sys.argv[8:] == ["alias"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tls")
+    for name in ("port", "version", "qos", "messages"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("topic")
+    parser.add_argument("user", nargs="?", default="writer")
+    parser.add_argument("password", nargs="?", default="secret")
+    parser.add_argument("alias", nargs="?", choices=["alias"])
+    arguments = parser.parse_args()
+    port, version, qos, messages = arguments.port, arguments.version, arguments.qos, arguments.messages
+    topic, user, alias = arguments.topic, arguments.user, arguments.alias
     packets = collections.defaultdict(lambda: [0, 0])
-    publisher = Client("publisher", version, user, password, packets)
-    subscriber = Client("subscriber", version, "reader", "secret", packets)
+    publisher = Client("publisher", version, user, arguments.password, packets, arguments.tls)
+    subscriber = Client("subscriber", version, "reader", "secret", packets, arguments.tls)
     seconds = 0.0
     if publisher.connect(port) and subscriber.connect(port):
         subscriber.client.subscribe(topic, qos)

@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from in_tls import tls_or_clear  # noqa: E402
 from nginx import Nginx  # noqa: E402
 from unbound_server import Unbound, ask_by_tcp, question  # noqa: E402
 
@@ -27,13 +28,16 @@ TIMEOUT_S = 10  # of a lookup
 class Scene:
     """unbound in namespace a, clients in namespace b, wiregauge on their cgroup."""
 
-    def __init__(self, stack, *arguments):
+    def __init__(self, stack, *arguments, tls=False):
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
+        self.tls = tls_or_clear(tls, stack, self.folder, self.pair.a, self.cgroup)
         self.wiregauge = stack.enter_context(
-            Wiregauge(f"--exporter.cgroup={self.cgroup.path}", *arguments, exporter=True))
-        self.unbound = Unbound(self.folder, self.pair.a, self.cgroup)
+            Wiregauge(f"--exporter.cgroup={self.cgroup.path}", *arguments, *self.tls.arguments, exporter=True))
+        self.port = 853 if tls else 53
+        self.unbound = Unbound(self.folder, self.pair.a, self.cgroup, self.port, tls=self.tls.key_pair,
+                               environment=self.tls.environment)
         stack.callback(self.unbound.close)
         self.address = self.pair.a.address
 
@@ -42,8 +46,9 @@ class Scene:
         path = os.path.join(self.folder, "questions")
         with open(path, "w") as file:
             file.writelines(f"{line}\n" for line in questions)
-        said = self.pair.b.run(["dnsperf", "-s", self.address, "-d", path, "-n", str(count // len(questions)), "-c", "4",
-                                "-q", "50", *arguments], self.cgroup).stdout
+        said = self.pair.b.run([*self.tls.environment, "dnsperf", "-s", self.address, "-p", str(self.port), "-d", path,
+                                "-n", str(count // len(questions)), "-c", "4", "-q", "50", *arguments],
+                               self.cgroup).stdout
         codes = re.search(r"Response codes:\s+(.*)", said)[1]
         return (int(re.search(r"Queries sent:\s+(\d+)", said)[1]), int(re.search(r"Queries completed:\s+(\d+)", said)[1]),
                 {code: int(n) for code, n in re.findall(r"(\w+) (\d+) \(", codes)},
@@ -85,8 +90,9 @@ def told(metrics, family):
     return dict(counts)
 
 
-class Dns(unittest.TestCase):
+class Checks(unittest.TestCase):
     maxDiff = None
+    TLS = False
 
     def check(self, scene, expected, deadline_s=10):
         """Both ends tell exactly this, and nothing is lost."""
@@ -99,6 +105,22 @@ class Dns(unittest.TestCase):
         lost = {str(labels): value for labels, value in metrics.matching("wiregauge_events_lost_total") if value}
         self.assertEqual(lost, {})
         return metrics
+
+    def check_dnsperf_by_stream(self, mode):
+        with contextlib.ExitStack() as stack:
+            scene = Scene(stack, tls=self.TLS)
+            sent, completed, codes, _ = scene.dnsperf(["db.example.test A", "x.refused.test A"], 4_000, "-m", mode)
+            self.assertEqual((sent, completed, codes), (4_000, 4_000, {"NOERROR": 2_000, "REFUSED": 2_000}))
+            metrics = self.check(scene, {("NOERROR", ""): 2_000, ("REFUSED", "REFUSED"): 2_000})
+            self.assertEqual(scene.unbound.queries(), 4_000)
+            self.assertEqual(metrics.sum("wiregauge_unparsed_bytes_total"), 0)
+            for service in ("dnsperf", "unbound"):
+                self.assertEqual(metrics.value("wiregauge_capture_completeness_ratio", service_name=service), 1)
+
+
+class Dns(Checks):
+    def test_dnsperf_by_tcp(self):
+        self.check_dnsperf_by_stream("tcp")
 
     def test_dnsperf_by_udp(self):
         with contextlib.ExitStack() as stack:
@@ -118,14 +140,6 @@ class Dns(unittest.TestCase):
             self.assertLess(metrics.sum(f"{CLIENT}_sum"), latency * 12_000 * 1.01)
             self.assertLess(metrics.sum(f"{SERVER}_sum"), metrics.sum(f"{CLIENT}_sum"))
             self.assertGreater(metrics.sum(f"{SERVER}_sum"), 0)
-
-    def test_dnsperf_by_tcp(self):
-        with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
-            sent, completed, codes, _ = scene.dnsperf(["db.example.test A", "x.refused.test A"], 4_000, "-m", "tcp")
-            self.assertEqual((sent, completed, codes), (4_000, 4_000, {"NOERROR": 2_000, "REFUSED": 2_000}))
-            metrics = self.check(scene, {("NOERROR", ""): 2_000, ("REFUSED", "REFUSED"): 2_000})
-            self.assertEqual(metrics.sum("wiregauge_unparsed_bytes_total"), 0)
 
     def test_questions_sent_ahead_by_tcp(self):
         with contextlib.ExitStack() as stack:

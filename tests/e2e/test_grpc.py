@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from in_tls import tls_or_clear  # noqa: E402
 
 PROGRAM = os.path.join(os.environ.get("WIREGAUGE_TOOLS", ""), "grpc_echo")
 PORT = 50051
@@ -29,11 +31,13 @@ SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "U
 class Scene:
     """The server in namespace a, clients in namespace b, wiregauge on their cgroup."""
 
-    def __init__(self, stack, join_later=False):
+    def __init__(self, stack, join_later=False, tls=False):
         self.stack = stack
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
         self.wiregauge = None
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        self.tls = tls_or_clear(tls, stack, folder, self.pair.a, self.cgroup)
         if not join_later:
             self.observe()
         address = f"{self.pair.a.address}:{PORT}"
@@ -43,10 +47,13 @@ class Scene:
 
     def observe(self):
         self.wiregauge = self.stack.enter_context(Wiregauge(
-            f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", exporter=True))
+            f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", *self.tls.arguments,
+            exporter=True))
 
     def start(self, namespace, *arguments):
-        process = namespace.start([PROGRAM, *arguments], self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        tls = ["--tls", *self.tls.key_pair] if self.tls.key_pair else []
+        command = [*self.tls.environment, PROGRAM, *tls, *arguments]
+        process = namespace.start(command, self.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, text=True)
         self.stack.callback(process.communicate)
         return process
@@ -75,8 +82,9 @@ def told(metrics, family, what="count"):
     return dict(counts)
 
 
-class Calls(unittest.TestCase):
+class Checks(unittest.TestCase):
     maxDiff = None
+    TLS = False
 
     def wait_told(self, scene, expected, read=lambda counts: counts):
         latest = None
@@ -98,9 +106,11 @@ class Calls(unittest.TestCase):
         self.assertEqual({str(labels): value for labels, value in metrics.matching("wiregauge_unparsed_bytes_total")
                           if value}, {})
 
+
+class Calls(Checks):
     def test_every_kind_and_every_status(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             plans = [f"{method}:{20 + code}:{code}" for method in ("unary", "client", "server", "chat")
                      for code in range(len(CODES))]
             done = scene.call(*plans, "missing:7:0")
@@ -123,7 +133,7 @@ class Calls(unittest.TestCase):
     def test_slow_calls_last_as_long_as_the_client_says(self):
         """Streaming calls too: they end at the trailers, not at the first message."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             done = scene.call(*(f"{method}:20:0:slow" for method in ("unary", "client", "server", "chat")))
             metrics = self.wait_told(scene, {key: calls for key, (calls, _) in done.items()})
             for family in (CLIENT, SERVER):
@@ -134,7 +144,7 @@ class Calls(unittest.TestCase):
 
     def test_cancelled_calls(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             done = scene.call(*(f"{method}:5:0:cancel" for method in ("unary", "server", "chat")))
             self.assertEqual({code for _, code in done}, {"CANCELLED"})
             metrics = self.wait_told(scene, {key: calls for key, (calls, _) in done.items()})
@@ -143,16 +153,20 @@ class Calls(unittest.TestCase):
     def test_deadlines(self):
         """The client gives up and resets the call, or the server's own clock was quicker: that is all the wire says."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
-            done = scene.call("unary:20:0:deadline")
-            self.assertEqual(set(done), {("wiregauge.test.Echo/Unary", "DEADLINE_EXCEEDED")})
+            scene = Scene(stack, tls=self.TLS)
+            # The first connects: a call that gives up before that is not sent.
+            done = scene.call("unary:1:0", "unary:20:0:deadline")
+            self.assertEqual(set(done), {("wiregauge.test.Echo/Unary", "OK"),
+                                         ("wiregauge.test.Echo/Unary", "DEADLINE_EXCEEDED")})
             metrics = self.wait_told(scene, {"wiregauge.test.Echo/Unary": 20}, lambda counts: {
                 method: sum(count for (other, code), count in counts.items() if other == method and
                             code in ("CANCELLED", "DEADLINE_EXCEEDED")) for method, _ in counts})
             self.check_nothing_lost(metrics)
             self.assertGreaterEqual(metrics.sum(f"{CLIENT}_sum"), 20 * 0.045)
 
-    def test_joined_in_the_middle(self):
+
+class JoinedInTheMiddle(Checks):
+    def test_method_and_status_are_unknown(self):
         """Method and status are in the table of a connection that is older: unknown, not wrong; and it is gRPC still."""
         with contextlib.ExitStack() as stack:
             scene = Scene(stack, join_later=True)

@@ -16,6 +16,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import http2_client  # noqa: E402
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from in_tls import tls_or_clear  # noqa: E402
 from nginx import Nginx  # noqa: E402
 
 PORT = 8080
@@ -26,12 +27,13 @@ CLIENT = "http_client_request_duration_seconds"
 class Scene:
     """Servers in namespace a, clients in namespace b, wiregauge on their cgroup."""
 
-    def __init__(self, stack, join_later=False):
+    def __init__(self, stack, join_later=False, tls=False):
         self.stack = stack
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
         self.address = self.pair.a.address
+        self.tls = tls_or_clear(tls, stack, self.folder, self.pair.a, self.cgroup)
         self.wiregauge = None
         if not join_later:
             self.observe()
@@ -39,10 +41,11 @@ class Scene:
     def observe(self):
         # Clients that never sleep leave it no time on a busy machine with few processors.
         self.wiregauge = self.stack.enter_context(Wiregauge(
-            f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", exporter=True))
+            f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", *self.tls.arguments,
+            exporter=True))
 
     def url(self, path, port=PORT):
-        return f"http://{self.address}:{port}{path}"
+        return f"{'https' if self.tls.key_pair else 'http'}://{self.address}:{port}{path}"
 
     def write_file(self, name, size):
         with open(os.path.join(self.folder, name), "wb") as file:
@@ -50,21 +53,22 @@ class Scene:
 
     def start(self, command, port=PORT):
         """A server in namespace a that listens on `port` when this returns."""
-        server = self.pair.a.start(command, self.cgroup, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+        server = self.pair.a.start_server([*self.tls.environment, *command], self.cgroup, port)
         self.stack.callback(end, server)
-        listening = ["ss", "-Hltn", f"sport = :{port}"]
-        wait_until(lambda: self.pair.a.run(listening).stdout, f"{command[0]} listens")
         return server
 
     def start_nghttpd(self, *arguments, port=PORT):
-        return self.start(["nghttpd", "--no-tls", "-m", "1000", "-d", self.folder, *arguments, str(port)], port)
+        if not self.tls.key_pair:
+            arguments = ("--no-tls", *arguments)
+        return self.start(["nghttpd", "-m", "1000", "-d", self.folder, *arguments, str(port),
+                           *reversed(self.tls.key_pair)], port)
 
     def start_nginx(self, extra=""):
-        return Nginx(self.folder, self.pair.a, self.cgroup, port=f"{PORT} http2; {extra} #")
+        return Nginx(self.folder, self.pair.a, self.cgroup, port=PORT, http2=True, extra=extra, tls=self.tls.key_pair,
+                     program=[*self.tls.environment, "nginx"])
 
     def run_client(self, *command):
-        return self.pair.b.run(list(command), self.cgroup).stdout
+        return self.pair.b.run([*self.tls.environment, *command], self.cgroup).stdout
 
     def h2load(self, *arguments):
         """Runs it; returns its count of requests by class of status."""
@@ -137,10 +141,12 @@ class Checks(unittest.TestCase):
 
 
 class Load(Checks):
+    TLS = False
+
     def test_nghttpd_and_h2load(self):
         """256 streams in flight on each of 4 connections, of three paths, one of which is missing."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             scene.write_file("small", 100)
             scene.write_file("larger", 20_000)
             scene.start_nghttpd("--encoder-header-table-size=16384", "-c", "8192")
@@ -158,7 +164,7 @@ class Load(Checks):
 
     def test_posts_with_padding_and_trailers(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             scene.write_file("body", 40_000)
             scene.start_nghttpd("-b", "101", "--trailer", "x-checksum: 1", "--echo-upload")
             done = scene.h2load("-n", "500", "-c", "3", "-m", "50", "-d", f"{scene.folder}/body", scene.url("/upload"))
@@ -169,7 +175,7 @@ class Load(Checks):
 
     def test_nginx(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             nginx = scene.start_nginx()
             nginx.write_file("big", 200_000)
             paths = ["/ok", "/items/1042", "/missing", "/broken", "/files/big"]
@@ -185,7 +191,7 @@ class Load(Checks):
     def test_durations_are_the_clients_own(self):
         """h2load times each request in its own process; the tap sits below it, so it can only see less."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             scene.start_nginx()
             log = f"{scene.folder}/h2load.log"
             done = scene.h2load("-n", "3000", "-c", "1", "-m", "1", f"--log-file={log}", scene.url("/ok"))

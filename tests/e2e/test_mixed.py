@@ -17,10 +17,10 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
+import memcached_client  # noqa: E402
 import netns_pair  # noqa: E402
 import postgres_server  # noqa: E402
 import test_grpc  # noqa: E402
-import test_memcached  # noqa: E402
 import test_mqtt  # noqa: E402
 import test_mysql  # noqa: E402
 import test_tls  # noqa: E402
@@ -207,7 +207,7 @@ class Memcached(Load):
         scene.start(["memcached", "-u", "root", "-p", "11211", "-U", "0", "-l", "0.0.0.0", "-t", "2"], 11211)
 
     def round(self):
-        sent = self.scene.pair.b.call(test_memcached.load, self.scene.cgroup, self.scene.address, 4, 20, 16)
+        sent = self.scene.pair.b.call(memcached_client.load, self.scene.cgroup, self.scene.address, 4, 20, 16)
         for (command, _), count in sent.items():
             self.sent[command] += count
 
@@ -293,9 +293,7 @@ class Scene:
 
     def start(self, command, port, **options):
         """A server that listens when this returns."""
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
-        self.end_later(self.pair.a.start(command, self.cgroup, **options))
-        wait_until(lambda: self.pair.a.run(["ss", "-tlnHO", f"sport = :{port}"]).stdout, f"{command[0]} listens")
+        self.end_later(self.pair.a.start_server(command, self.cgroup, port, **options))
 
     def end_later(self, process):
         self.stack.enter_context(process)  # its end is waited for

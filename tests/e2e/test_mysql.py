@@ -15,10 +15,11 @@ TOOL_SOURCES = os.path.join(HERE, "..", "tools")
 sys.path[:0] = [HERE, TOOL_SOURCES]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from in_tls import PYTHON, tls_or_clear  # noqa: E402
 from mariadb import Mariadb  # noqa: E402
 
 TOOLS = os.environ.get("WIREGAUGE_TOOLS", "")
-PYTHON = os.path.basename(os.path.realpath(sys.executable))
+RAW = os.path.basename(os.path.realpath(PYTHON))
 SERVICES = {"server": "mariadbd", "client": "mysql_calls"}
 # Statements that have a counter of their own in the server, and the operation that they are told as.
 COUNTERS = {"SELECT": ["select"], "INSERT": ["insert"], "UPDATE": ["update"], "DELETE": ["delete"], "LOAD": ["load"],
@@ -28,11 +29,13 @@ COUNTERS = {"SELECT": ["select"], "INSERT": ["insert"], "UPDATE": ["update"], "D
 class Server:
     """mariadbd in namespace a and a cgroup, for all tests: it takes seconds to begin."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, tls):
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
-        self.mariadb = Mariadb(self.folder, self.pair.a, self.cgroup)
+        self.tls = tls_or_clear(tls, stack, self.folder, self.pair.a, self.cgroup)
+        self.mariadb = Mariadb(self.folder, self.pair.a, self.cgroup, tls=self.tls.key_pair,
+                               environment=self.tls.environment)
         self.file = os.path.join(self.folder, "lines")
         with open(self.file, "w") as file:
             file.writelines(f"{i}\t{'w' * (i % 100)}\n" for i in range(5_000))
@@ -42,10 +45,10 @@ STACK = contextlib.ExitStack()
 SERVER = None
 
 
-def setUpModule():
+def setUpModule(tls=False):
     global SERVER
     unittest.addModuleCleanup(STACK.close)
-    SERVER = Server(STACK)
+    SERVER = Server(STACK, tls)
 
 
 class Scene:
@@ -59,22 +62,28 @@ class Scene:
 
     def observe(self):
         self.wiregauge = self._stack.enter_context(
-            Wiregauge(f"--exporter.cgroup={SERVER.cgroup.path}", exporter=True))
+            Wiregauge(f"--exporter.cgroup={SERVER.cgroup.path}", *SERVER.tls.arguments, exporter=True))
+
+    @staticmethod
+    def tls(*arguments):
+        """These, of a client, when the server speaks TLS."""
+        return arguments if SERVER.tls.key_pair else ()
 
     @staticmethod
     def calls(*arguments):
         """What mysql_calls did."""
         return json.loads(Scene.run(f"{TOOLS}/mysql_calls", "--host", SERVER.pair.a.address, "--file", SERVER.file,
-                                    *arguments).stdout)
+                                    *Scene.tls("--tls"), *arguments).stdout)
 
     @staticmethod
     def run(*command):
         """A client's command, in its namespace."""
-        return SERVER.pair.b.run([*command], SERVER.cgroup)
+        return SERVER.pair.b.run([*SERVER.tls.environment, *command], SERVER.cgroup)
 
     @staticmethod
     def start_raw(*arguments):
-        command = [sys.executable, os.path.join(TOOL_SOURCES, "mysql_raw.py"), SERVER.pair.a.address, *arguments]
+        command = [*SERVER.tls.environment, PYTHON, os.path.join(TOOL_SOURCES, "mysql_raw.py"), SERVER.pair.a.address,
+                   *Scene.tls("--tls"), *arguments]
         return SERVER.pair.b.start(command, SERVER.cgroup, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def metrics(self):
@@ -130,7 +139,7 @@ class Checks(unittest.TestCase):
         return expected
 
 
-class EveryKindOfCall(Checks):
+class Calls(Checks):
     def test_of_the_c_library(self):
         """Errors, several results, prepared statements, cursors, long data, files, pipelining, other users."""
         with contextlib.ExitStack() as stack:
@@ -191,15 +200,19 @@ class EveryKindOfCall(Checks):
             self.assertEqual(lost, metrics.sum("wiregauge_events_lost_total", reason="unmatched"))
             self.assertEqual(told_inserts + lost, inserts)
 
-    def test_new_form_of_eof_and_commands_at_once(self):
+    def test_durations(self):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)
-            raw = scene.start_raw("--rounds", "20")
-            done = json.loads(raw.communicate()[0])
+            scene.run("mariadb", "--no-defaults", *scene.tls("--ssl"), "-h", SERVER.pair.a.address, "-utester",
+                      "-psecret", "-e", "DO SLEEP(0.2); " * 5)
             metrics = scene.metrics_after(1)
-            self.check_calls(metrics, done, client=PYTHON)
-            self.check_nothing_lost(metrics)
+            for role in ("server", "client"):
+                self.assertGreaterEqual(sums(metrics, role, "DO"), 1.0)
+                self.assertLess(sums(metrics, role, "DO"), 1.2)
+                self.assertEqual(metrics.sum(f"db_{role}_operation_duration_seconds_count", db_operation_name="DO"), 5)
 
+
+class OlderThanTheTap(Checks):
     def test_a_connection_older_than_the_tap(self):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack, observe=False)
@@ -209,7 +222,7 @@ class EveryKindOfCall(Checks):
             done = json.loads(raw.communicate("go on\n")[0])
             metrics = wait_until(lambda: self._when_told(scene, sum(call["count"] for call in done["calls"])),
                                  "all calls are told")
-            self.check_calls(metrics, done, client=PYTHON)
+            self.check_calls(metrics, done, client=RAW)
             self.check_nothing_lost(metrics, ())
 
     @staticmethod
@@ -218,16 +231,16 @@ class EveryKindOfCall(Checks):
         told_calls = metrics.sum("db_server_operation_duration_seconds_count")
         return metrics if told_calls >= calls else None
 
-    def test_durations(self):
+
+class Raw(Checks):
+    def test_new_form_of_eof_and_commands_at_once(self):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)
-            scene.run("mariadb", "--no-defaults", "-h", SERVER.pair.a.address, "-utester", "-psecret", "-e",
-                      "DO SLEEP(0.2); " * 5)
+            raw = scene.start_raw("--rounds", "20")
+            done = json.loads(raw.communicate()[0])
             metrics = scene.metrics_after(1)
-            for role in ("server", "client"):
-                self.assertGreaterEqual(sums(metrics, role, "DO"), 1.0)
-                self.assertLess(sums(metrics, role, "DO"), 1.2)
-                self.assertEqual(metrics.sum(f"db_{role}_operation_duration_seconds_count", db_operation_name="DO"), 5)
+            self.check_calls(metrics, done, client=RAW)
+            self.check_nothing_lost(metrics, ("mariadbd", RAW))
 
 
 class Load(Checks):
@@ -240,8 +253,8 @@ class Load(Checks):
             scene = Scene(stack)
             SERVER.mariadb.query("CREATE TABLE IF NOT EXISTS test.missing_not (a int)")
             before = SERVER.mariadb.status()
-            scene.run("mysqlslap", "--no-defaults", "-h", SERVER.pair.a.address, "-utester", "-psecret",
-                      "--create-schema=test", "--no-drop", f"--concurrency={connections}",
+            scene.run("mysqlslap", "--no-defaults", *scene.tls("--ssl"), "-h", SERVER.pair.a.address, "-utester",
+                      "-psecret", "--create-schema=test", "--no-drop", f"--concurrency={connections}",
                       f"--number-of-queries={queries}", "--delimiter=;", f"--query={';'.join(self.STATEMENTS)}")
             after = SERVER.mariadb.status()
             metrics = scene.metrics_after(after["Connections"] - before["Connections"] - 1)

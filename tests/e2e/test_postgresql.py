@@ -18,6 +18,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 import postgres_server  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from in_tls import tls_or_clear  # noqa: E402
 from postgres_server import BIN, Cluster, Postgres, Pq  # noqa: E402
 
 PORT = 5432
@@ -38,31 +39,34 @@ def setUpModule():
 class Scene:
     """postgres in namespace a, clients in namespace b, wiregauge on their cgroup."""
 
-    def __init__(self, stack, observed=True):
+    def __init__(self, stack, observed=True, tls=False):
         self.stack = stack
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         cluster.copy(self.folder)
         self.pair = stack.enter_context(netns_pair.NetnsPair())
         self.cgroup = stack.enter_context(netns_pair.Cgroup())
+        self.tls = tls_or_clear(tls, stack, self.folder, self.pair.a, self.cgroup)
         self.wiregauge = None
         if observed:
             self.observe()
-        self.postgres = Postgres(self.folder, PORT, self.pair.a, self.cgroup)
+        self.postgres = Postgres(self.folder, PORT, self.pair.a, self.cgroup, self.tls.key_pair, self.tls.environment)
         stack.callback(self.postgres.close)
         self.postgres.ask("select pg_stat_statements_reset()")
         self.environment = dict(os.environ, PGHOST=self.pair.a.address, PGPORT=str(PORT), PGUSER="load",
-                                PGDATABASE="postgres", PGCONNECT_TIMEOUT="20")
+                                PGDATABASE="postgres", PGCONNECT_TIMEOUT="20",
+                                PGSSLMODE="require" if tls else "prefer")
 
     def observe(self):
         self.wiregauge = self.stack.enter_context(
-            Wiregauge(f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", exporter=True))
+            Wiregauge(f"--exporter.cgroup={self.cgroup.path}", "--exporter.ring-bytes=67108864", *self.tls.arguments,
+                      exporter=True))
 
     def metrics(self):
         return self.wiregauge.metrics()
 
     def run(self, program, *arguments, **options):
         options.setdefault("env", self.environment)
-        return self.pair.b.run([f"{BIN}/{program}", *arguments], self.cgroup, **options)
+        return self.pair.b.run([*self.tls.environment, f"{BIN}/{program}", *arguments], self.cgroup, **options)
 
     def psql(self, *statements, check=False, **options):
         """One connection; each statement is one Query. The last one's output."""
@@ -124,6 +128,7 @@ def told(metrics, family):
 class Checks(unittest.TestCase):
     """What the cases below compare; no case of its own."""
     maxDiff = None
+    TLS = False
 
     def check(self, scene, expected):
         """Client and server tell exactly this; nothing is lost, and every byte is understood. Returns the metrics."""
@@ -151,7 +156,7 @@ class Pgbench(Checks):
     def run_mode(self, mode, each, script=None, before=0):
         """`each`: statements of a transaction by verb; `before`: SELECTs with which pgbench begins."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             n, _ = scene.pgbench("-M", mode, "-c", str(self.CLIENTS), "-j", "2", "-t", str(self.TRANSACTIONS),
                                  script=script)
             self.assertEqual(n, self.CLIENTS * self.TRANSACTIONS)
@@ -199,7 +204,7 @@ delete from pgbench_history where aid = -1;
     def test_durations_are_pgbenchs(self):
         """The server sleeps 100 ms in each statement: what pgbench adds on top is small beside it."""
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             n, latency_s = scene.pgbench("-M", "prepared", "-c", "4", "-t", "6", script="select pg_sleep(0.1);\n")
             metrics = self.check(scene, {"CONNECT": 5, "PREPARE": 4, "SELECT": n})
             for family in (SERVER, CLIENT):
@@ -210,10 +215,10 @@ delete from pgbench_history where aid = -1;
                 self.assertGreater(told_s, n * latency_s * 0.8)
 
 
-class Statements(Checks):
+class Psql(Checks):
     def test_errors_by_sqlstate(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             raising = "do $$ begin raise exception 'no' using errcode = '%s'; end $$"
             scene.psql("selec 1", "select * from missing", "select missing from items", "select 1/0",
                        "insert into items values (1, 'again')", "insert into items values (3, null)",
@@ -233,7 +238,7 @@ class Statements(Checks):
 
     def test_copy_large_results_and_several_statements(self):
         with contextlib.ExitStack() as stack:
-            scene = Scene(stack)
+            scene = Scene(stack, tls=self.TLS)
             rows = "".join(f"{i}\tname {i}\n" for i in range(10, 60_010))
             scene.psql("copy items from stdin", input=rows, check=True, stdin=None)
             self.assertEqual(len(scene.psql("copy items to stdout", check=True).stdout.splitlines()), 60_002)
@@ -247,6 +252,8 @@ class Statements(Checks):
             self.check_bytes(self.check(scene, {"CONNECT": 7, "COPY": 2, ("COPY", "22P02"): 1, "SELECT": 6, "INSERT": 1,
                                                 "_OTHER": 1, ("DELETE", "22012"): 1}))
 
+
+class Statements(Checks):
     def test_notifications_are_no_answers(self):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)

@@ -14,11 +14,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, make_certificate, wait_until  # noqa: E402
+from in_tls import PYTHON  # noqa: E402
 from libraries import private_libraries  # noqa: E402
 from nginx import Nginx  # noqa: E402
 from redis_server import Redis  # noqa: E402
 
-PYTHON = "/usr/bin/python3"  # Debian's: its ssl module is OpenSSL's shared library
 TLS_LOAD = os.path.join(HERE, "..", "tools", "tls_load.py")
 PORT = 443
 MIX = ["GET /ok 200 5", "GET /items/1042 200 4", "HEAD /ok 200 0", "GET /missing 404 4", "GET /broken 500 6",
@@ -128,6 +128,9 @@ class Checks(unittest.TestCase):
         opened = done["answered"] if "--close" in arguments else connections
         metrics = self.when_closed(scene, opened)
         self.check(metrics, expected_counts(done), server=server)
+        for role in ("server", "client"):
+            seconds = metrics.sum(f"http_{role}_request_duration_seconds_sum")
+            self.assertLess(seconds, done["duration_seconds_sum"], role)
         return done, metrics
 
 

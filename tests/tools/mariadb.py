@@ -27,21 +27,25 @@ DELIMITER ;
 
 class Mariadb:
     """A server with the database `test` and the user `tester`, whose password is `secret`. Its own connections, by
-    query() and status(), go through a Unix socket: the tap does not see them."""
+    query() and status(), go through a Unix socket: the tap does not see them. `tls` is a pair of paths, certificate and
+    key: without TLS it refuses then. `environment` are words before its command."""
 
     START_SECONDS = 60
 
-    def __init__(self, folder, namespace, cgroup, port=3306, arguments=()):
+    def __init__(self, folder, namespace, cgroup, port=3306, tls=(), environment=()):
         self._socket = os.path.join(folder, "mariadb.sock")
         data = os.path.join(folder, "data")
         log = os.path.join(folder, "mariadb.log")
         subprocess.run(["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db",
                         "--auth-root-authentication-method=normal", "--skip-name-resolve"],
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        command = ["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={self._socket}",
-                   f"--pid-file={folder}/mariadb.pid", f"--log-error={log}", f"--port={port}", "--bind-address=0.0.0.0",
-                   "--skip-name-resolve", "--local-infile=1", "--max-allowed-packet=1G", "--skip-log-bin",
-                   "--innodb-flush-log-at-trx-commit=0", *arguments]
+        arguments = []
+        if tls:
+            arguments = [f"--ssl-cert={tls[0]}", f"--ssl-key={tls[1]}", "--require-secure-transport"]
+        command = [*environment, "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}",
+                   f"--socket={self._socket}", f"--pid-file={folder}/mariadb.pid", f"--log-error={log}",
+                   f"--port={port}", "--bind-address=0.0.0.0", "--skip-name-resolve", "--local-infile=1",
+                   "--max-allowed-packet=1G", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", *arguments]
         self.process = namespace.start(command, cgroup, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + self.START_SECONDS
@@ -53,8 +57,8 @@ class Mariadb:
         self.query(SET_UP)
 
     def _client(self, text):
-        return subprocess.run(["mariadb", "--no-defaults", f"--socket={self._socket}", "--user=root", "--batch",
-                               "--skip-column-names"], input=text, capture_output=True, text=True)
+        return subprocess.run(["mariadb", "--no-defaults", "--skip-ssl", f"--socket={self._socket}", "--user=root",
+                               "--batch", "--skip-column-names"], input=text, capture_output=True, text=True)
 
     def query(self, text):
         """Runs statements; the output's lines as lists of fields."""

@@ -32,6 +32,7 @@ struct Settings {
   unsigned large_rows = 0;
   unsigned large_insert_bytes = 0;
   unsigned long_data_bytes = 10'000;  // of each of three parts
+  bool tls = false;
 };
 
 [[noreturn]] void Fail(const std::string& what, const char* why) {
@@ -97,6 +98,8 @@ void Client::Connect(const std::string& password, unsigned expected_error) {
   mysql_ = mysql_init(nullptr);
   const unsigned local_infile = 1;
   mysql_options(mysql_, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+  const my_bool tls = settings_.tls ? 1 : 0;
+  mysql_options(mysql_, MYSQL_OPT_SSL_ENFORCE, &tls);
   Count("CONNECT", "", expected_error, [&] {
     const bool connected =
         mysql_real_connect(mysql_, settings_.host.c_str(), settings_.user.c_str(), password.c_str(),
@@ -254,6 +257,7 @@ int main(int argc, char** argv) {
   app.add_option("--large-rows", settings.large_rows);
   app.add_option("--large-insert-bytes", settings.large_insert_bytes);
   app.add_option("--long-data-bytes", settings.long_data_bytes);
+  app.add_flag("--tls", settings.tls);
   CLI11_PARSE(app, argc, argv);
 
   Client client(settings);

@@ -2,7 +2,7 @@
 """A MySQL client that speaks the protocol itself, for what the C library does not do: the new form of EOF
 (CLIENT_DEPRECATE_EOF), commands sent without waiting for answers, a connection that is used again later.
 
-    mysql_raw.py HOST [--pause]
+    mysql_raw.py HOST [--tls] [--pause]
 
 Prints what it did as mysql_calls does: {"calls": [...]}. With --pause it prepares a statement, prints "paused" and goes
 on when a line comes on stdin; then only what comes behind the pause is said."""
@@ -11,9 +11,11 @@ import collections
 import hashlib
 import json
 import socket
+import ssl
 import struct
 
 USER, PASSWORD, DATABASE = b"tester", b"secret", b"test"
+CLIENT_SSL = 1 << 11
 CLIENT_DEPRECATE_EOF = 1 << 24
 # LONG_PASSWORD, CONNECT_WITH_DB, LOCAL_FILES, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_STATEMENTS,
 # MULTI_RESULTS, PS_MULTI_RESULTS, PLUGIN_AUTH
@@ -33,7 +35,7 @@ def execute(statement, *integers, cursor=False):
 
 
 class Client:
-    def __init__(self, host, port):
+    def __init__(self, host, port, tls):
         self.calls = collections.Counter()
         self._socket = socket.create_connection((host, port))
         self._file = self._socket.makefile("rb")
@@ -43,10 +45,22 @@ class Client:
         once = hashlib.sha1(PASSWORD).digest()
         mask = hashlib.sha1(salt + hashlib.sha1(once).digest()).digest()
         answer = bytes(a ^ b for a, b in zip(once, mask))
-        login = struct.pack("<IIB23x", CAPABILITIES | CLIENT_DEPRECATE_EOF, 1 << 24, 45)
-        self._socket.sendall(packet(login + USER + b"\0\x14" + answer + DATABASE + b"\0mysql_native_password\0", 1))
+        capabilities = CAPABILITIES | CLIENT_DEPRECATE_EOF | (CLIENT_SSL if tls else 0)
+        login = struct.pack("<IIB23x", capabilities, 1 << 24, 45)
+        if tls:
+            self._socket.sendall(packet(login, 1))
+            self._begin_tls()
+        login += USER + b"\0\x14" + answer + DATABASE + b"\0mysql_native_password\0"
+        self._socket.sendall(packet(login, 2 if tls else 1))
         assert self._read()[0] == 0
         self._count("CONNECT", "")
+
+    def _begin_tls(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._socket = context.wrap_socket(self._socket)
+        self._file = self._socket.makefile("rb")
 
     def send(self, *commands):
         self._socket.sendall(b"".join(packet(command) for command in commands))
@@ -137,9 +151,10 @@ def main():
     parser.add_argument("host")
     parser.add_argument("--port", type=int, default=3306)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--pause", action="store_true")
     arguments = parser.parse_args()
-    client = Client(arguments.host, arguments.port)
+    client = Client(arguments.host, arguments.port, arguments.tls)
     if arguments.pause:
         client.send(b"\x16SELECT id FROM words")
         statement = client.prepared("words")

@@ -24,6 +24,7 @@ import time
 
 _numbers = itertools.count()
 CLONE_NEWNET = 0x40000000
+START_SECONDS = 30  # for a server to listen
 CLEANUP_SECONDS = 10  # for the processes of a cgroup to be gone after SIGKILL
 
 
@@ -158,6 +159,18 @@ class Namespace:
         """subprocess.Popen, in the cgroup when this returns. The cgroup must outlive it: its end ends the process."""
         # Not by wrap(): its shell would join some time later, perhaps after the cgroup's end looked for processes.
         return subprocess.Popen(self.wrap(command), preexec_fn=cgroup.join, **options)
+
+    def start_server(self, command, cgroup, port, **options):
+        """start(), without input and output unless asked for, that returns when something listens on the TCP port."""
+        for stream in ("stdin", "stdout", "stderr"):
+            options.setdefault(stream, subprocess.DEVNULL)
+        server = self.start(command, cgroup, **options)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.run(["ss", "-Hltn", f"sport = :{port}"]).stdout:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(command)} does not listen on {port}")
+            time.sleep(0.01)
+        return server
 
     def enter(self):
         """Moves the calling process into the namespace."""

@@ -36,16 +36,18 @@ http {{
 
 class Nginx:
     """Serves fixed answers: /ok 200 "hello", /created 201 "made", /empty 204, /missing 404 "none", /broken 500
-    "broken", /items/... 200 "item", and what files() has written under /files/. `tls` is a pair of paths, certificate and key."""
+    "broken", /items/... 200 "item", and what files() has written under /files/. `tls` is a pair of paths,
+    certificate and key; `extra` are directives of the server."""
 
-    def __init__(self, folder, namespace, cgroup, port=80, address="0.0.0.0", workers=1, tls=None,
-                 program=("nginx",)):
+    def __init__(self, folder, namespace, cgroup, port=80, address="0.0.0.0", workers=1, tls=None, http2=False,
+                 extra="", program=("nginx",)):
         self._files = os.path.join(folder, "files")
         os.makedirs(self._files)
         config = os.path.join(folder, "nginx.conf")
         with open(config, "w") as file:
-            listen = f"{address}:{port} ssl" if tls else f"{address}:{port}"
+            listen = f"{address}:{port}{' ssl' if tls else ''}{' http2' if http2 else ''}"
             server = "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;".format(*tls) if tls else ""
+            server += extra
             file.write(CONFIG.format(folder=folder, listen=listen, server=server, workers=workers))
         # It listens before it turns into a daemon, so the command's end says that it is ready. The log takes its
         # stderr: a pipe would stay open as long as the daemon.

@@ -16,17 +16,21 @@ unix_socket_directories = '{folder}'
 port = {port}
 fsync = off
 autovacuum = off
-ssl = off
 max_connections = 50
 shared_buffers = 16MB
 shared_preload_libraries = 'pg_stat_statements'
 pg_stat_statements.track = top
 pg_stat_statements.max = 1000
 """
+TLS = """
+ssl = on
+ssl_cert_file = '{folder}/server.pem'
+ssl_key_file = '{folder}/server.key'
+"""
 ACCESS = """
 local all all trust
-host all guarded all scram-sha-256
-host all all all trust
+{host} all guarded all scram-sha-256
+{host} all all all trust
 """
 # `load` is who the clients are, so that what they did can be told from what the test asked.
 SETUP = """
@@ -49,15 +53,21 @@ def missing():
 
 
 class Postgres:
-    """A running server: `port` on all addresses of the namespace."""
+    """A running server: `port` on all addresses of the namespace. `tls` is a pair of paths, certificate and key:
+    without TLS it refuses then. `environment` are words before its command."""
 
-    def __init__(self, folder, port, namespace=None, cgroup=None):
+    def __init__(self, folder, port, namespace=None, cgroup=None, tls=(), environment=()):
         self.folder, self.port = folder, port
         with open(f"{folder}/data/postgresql.conf", "a") as config:
             config.write(CONFIG.format(folder=folder, port=port))
+            if tls:
+                config.write(TLS.format(folder=folder))
+        for path, name in zip(tls, ("server.pem", "server.key")):
+            shutil.copy(path, f"{folder}/{name}")
+            shutil.chown(f"{folder}/{name}", USER, USER)
         with open(f"{folder}/data/pg_hba.conf", "w") as access:
-            access.write(ACCESS)
-        command = [*DROP_RIGHTS, f"{BIN}/postgres", "-D", f"{folder}/data"]
+            access.write(ACCESS.format(host="hostssl" if tls else "host"))
+        command = [*environment, *DROP_RIGHTS, f"{BIN}/postgres", "-D", f"{folder}/data"]
         if namespace:
             self.process = namespace.start(command, cgroup, stderr=subprocess.PIPE, text=True)
         else:

@@ -15,6 +15,7 @@ server:
   use-syslog: no
   logfile: "{folder}/unbound.log"
   num-threads: 1
+  {tls}
   access-control: 0.0.0.0/0 allow
   access-control: {refused} refuse
   module-config: "iterator"
@@ -32,6 +33,11 @@ remote-control:
   control-interface: "{folder}/control"
   control-use-cert: no
 """
+TLS = """
+  tls-port: {}
+  tls-service-pem: "{}"
+  tls-service-key: "{}"
+"""
 
 
 def question(name, number=1, kind=1):
@@ -42,14 +48,16 @@ def question(name, number=1, kind=1):
 
 class Unbound:
     """Knows db.example.test and www.example.test; NXDOMAIN for the rest of example.test, REFUSED below refused.test and
-    for clients of `refused`, SERVFAIL for every other name, no answer at all below silent.test."""
+    for clients of `refused`, SERVFAIL for every other name, no answer at all below silent.test. `tls` is a pair of
+    paths, certificate and key: it speaks nothing but DNS over TLS then. `environment` are words before its command."""
 
-    def __init__(self, folder, namespace, cgroup, port=53, refused="192.0.2.0/24"):
+    def __init__(self, folder, namespace, cgroup, port=53, refused="192.0.2.0/24", tls=(), environment=()):
         self._folder = folder
         path = os.path.join(folder, "unbound.conf")
         with open(path, "w") as file:
-            file.write(CONFIG.format(folder=folder, port=port, refused=refused))
-        self.process = namespace.start(["unbound", "-d", "-c", path], cgroup, stdin=subprocess.DEVNULL,
+            file.write(CONFIG.format(folder=folder, port=port, refused=refused,
+                                     tls=TLS.format(port, *tls) if tls else ""))
+        self.process = namespace.start([*environment, "unbound", "-d", "-c", path], cgroup, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(1000):  # the control socket answers once the server does
             done = subprocess.run(["unbound-control", "-c", path, "status"], capture_output=True, text=True)

@@ -2,6 +2,7 @@
 //   grpc_echo serve ADDRESS:PORT        prints "listening"; ends at the end of its input
 //   grpc_echo call ADDRESS:PORT PLAN... prints a JSON line when all is done, holds its connections until the end of its
 //                                       input
+// Both take --tls CERTIFICATE KEY before: the server has that certificate, of "localhost", and the client trusts it.
 // A PLAN is METHOD:COUNT:CODE[:WHAT]: METHOD one of unary, client, server, chat, missing (which the server lacks); CODE
 // the status that the server is to end with; WHAT is "deadline" (the call gives up after 50 ms; the server would take a
 // minute), "cancel" (the client cancels) or "slow" (the server takes 30 ms). wait:0:0 says "waiting" and waits for a
@@ -9,7 +10,9 @@
 // the client saw, the number of calls and the sum of their durations by its own clock.
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -100,12 +103,37 @@ Plan Parse(std::string_view text) {
   return plan;
 }
 
+std::string ContentsOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Files' contents; empty without TLS.
+struct Tls {
+  std::string certificate;
+  std::string key;
+};
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& target, const Tls& tls) {
+  if (tls.certificate.empty()) return grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = tls.certificate;
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride("localhost");
+  return grpc::CreateCustomChannel(target, grpc::SslCredentials(options), arguments);
+}
+
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const Tls& tls) {
+  if (tls.certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({.private_key = tls.key, .cert_chain = tls.certificate});
+  return grpc::SslServerCredentials(options);
+}
+
 class Client {
  public:
-  explicit Client(const std::string& target)
-      : channel_(grpc::CreateChannel(target, grpc::InsecureChannelCredentials())),
-        stub_(Echo::NewStub(channel_)),
-        absent_(Absent::NewStub(channel_)) {}
+  Client(const std::string& target, const Tls& tls)
+      : channel_(Connect(target, tls)), stub_(Echo::NewStub(channel_)), absent_(Absent::NewStub(channel_)) {}
 
   void Run(const Plan& plan) {
     if (plan.method == "wait") {
@@ -195,10 +223,10 @@ void WaitForTheEndOfInput() {
   while (std::cin.get() != std::char_traits<char>::eof()) continue;
 }
 
-int Serve(const std::string& address) {
+int Serve(const std::string& address, const Tls& tls) {
   Server service;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(address, CredentialsOf(tls));
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server) return 1;
@@ -211,13 +239,19 @@ int Serve(const std::string& address) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() == 2 && arguments[0] == "serve") return Serve(arguments[1]);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  Tls tls;
+  if (arguments.size() > 3 && arguments[0] == "--tls") {
+    tls = {.certificate = ContentsOf(arguments[1]), .key = ContentsOf(arguments[2])};
+    arguments.erase(arguments.begin(), arguments.begin() + 3);
+  }
+  if (arguments.size() == 2 && arguments[0] == "serve") return Serve(arguments[1], tls);
   if (arguments.size() < 3 || arguments[0] != "call") {
-    std::cerr << "grpc_echo: serve ADDRESS:PORT, or call ADDRESS:PORT METHOD:COUNT:CODE[:WHAT]...\n";
+    std::cerr
+        << "grpc_echo: [--tls CERTIFICATE KEY] serve ADDRESS:PORT, or call ADDRESS:PORT METHOD:COUNT:CODE[:WHAT]...\n";
     return 2;
   }
-  Client client(arguments[1]);
+  Client client(arguments[1], tls);
   for (std::size_t i = 2; i < arguments.size(); ++i) client.Run(Parse(arguments[i]));
   client.Print();
   WaitForTheEndOfInput();
