@@ -268,6 +268,10 @@ class Wiregauge:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
             return Answer(response, response.read())
+        except ConnectionError as error:
+            if self.process.poll() is None:
+                raise
+            raise AssertionError(f"ended with {self.process.returncode}:\n{self.log_text()}") from error
         finally:
             connection.close()
 

@@ -96,6 +96,7 @@ class Checks(unittest.TestCase):
         try:
             return wait_until(as_expected, "both ends are told as expected", deadline_s=15)
         except AssertionError:
+            self.check_nothing_lost(latest)  # why, perhaps
             self.assertEqual(read(told(latest, SERVER)), expected)
             self.assertEqual(read(told(latest, CLIENT)), expected)
             raise
