@@ -1,6 +1,5 @@
 #include "exporter/identity/process.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,26 +8,11 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/file.h"
 #include "exporter/identity/cgroup_path.h"
 
 namespace wiregauge::identity {
 namespace {
-
-constexpr std::size_t kFileBytesMax = 64 * 1024;  // /proc/PID/cgroup of a deep v1 host has some 4 KiB
-
-std::optional<std::string> ReadSmallFile(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  std::string text;
-  std::array<char, 4096> chunk;
-  ssize_t got = 0;
-  while (text.size() < kFileBytesMax && (got = ::read(fd, chunk.data(), chunk.size())) > 0) {
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-  ::close(fd);
-  if (got < 0) return std::nullopt;
-  return text;
-}
 
 std::string ReadExecutable(const std::string& path) {
   std::array<char, 4096> target;

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "bpf/wire.h"
 
 namespace wiregauge::probe {
@@ -71,8 +71,8 @@ Result<std::string> FindCgroupMount(std::string_view mountinfo) {
 }
 
 Result<std::string> FindCgroupMount() {
-  std::ifstream file("/proc/self/mountinfo");
-  return FindCgroupMount(std::string(std::istreambuf_iterator<char>(file), {}));
+  const auto mounts = ReadSmallFile("/proc/self/mountinfo");
+  return mounts ? FindCgroupMount(*mounts) : Result<std::string>(mounts.error());
 }
 
 Result<std::vector<CgroupScope>> ResolveScopes(const std::vector<std::string>& paths) {

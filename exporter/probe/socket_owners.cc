@@ -5,10 +5,10 @@
 
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
+
+#include "base/file.h"
 
 namespace wiregauge::probe {
 namespace {
@@ -39,8 +39,8 @@ std::string ExecutableName(const std::string& link) {
 }
 
 std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  auto text = ReadSmallFile(path);
+  return text ? *std::move(text) : std::string();
 }
 
 }  // namespace

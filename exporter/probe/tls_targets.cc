@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include <fmt/format.h>
+
+#include "base/file.h"
 
 namespace wiregauge::probe {
 namespace {
@@ -148,8 +148,8 @@ Result<std::string> ReachablePath(const std::string& proc, int pid, const Mapped
 }
 
 std::vector<MappedFile> MappedFilesOf(const std::string& proc, int pid) {
-  std::ifstream maps(fmt::format("{}/{}/maps", proc, pid));
-  return MappedFiles(std::string(std::istreambuf_iterator<char>(maps), {}));
+  const auto maps = ReadSmallFile(fmt::format("{}/{}/maps", proc, pid));
+  return maps ? MappedFiles(*maps) : std::vector<MappedFile>();  // else it has ended
 }
 
 std::vector<std::string> TlsFilesOf(const std::string& proc, int pid) {

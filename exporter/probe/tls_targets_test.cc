@@ -69,6 +69,15 @@ TEST(TlsTargets, FindsTheFunctionsOfALibrary) {
   EXPECT_EQ(mine, std::vector<std::string>{library->path});
 }
 
+// As when a process ends between the open and the read: a folder can be opened and not read.
+TEST(MappedFilesOf, AFileThatCannotBeReadIsNoFiles) {
+  const std::string proc = testing::TempDir() + "proc_" + std::to_string(getpid());
+  const std::string maps = proc + "/7/maps";
+  std::filesystem::create_directories(maps);
+  EXPECT_TRUE(MappedFilesOf(proc, 7).empty());
+  std::filesystem::remove_all(proc);
+}
+
 TEST(TlsTargets, RefusesWhatIsNoElf) {
   EXPECT_FALSE(FindTlsFunctions("/proc/self/maps"));
   EXPECT_FALSE(FindTlsFunctions("/nonexistent"));
