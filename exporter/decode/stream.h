@@ -29,9 +29,9 @@ class StreamSink {
 
 class Stream {
  public:
-  // What one direction may hold back while it waits for a hole to fill. A segment that is overtaken, when a sender moves
-  // to another CPU, has a dozen of 64 KiB behind it; one that is lost has what its window sends in a round trip, and of
-  // HTTP/2 and Kafka all of that is captured and needed.
+  // What one direction may hold back while it waits for a hole to fill. A segment that is overtaken, when a sender
+  // moves to another CPU, has a dozen of 64 KiB behind it; one that is lost has what its window sends in a round trip,
+  // and of HTTP/2 and Kafka all of that is captured and needed.
   static constexpr std::size_t kHeldPiecesMax = 1'024;
   static constexpr std::size_t kHeldBytesMax = 1u << 20;  // captured bytes
   // Sequence numbers this far back are retransmissions, as no window is larger; further back is a jump forward.
