@@ -22,7 +22,7 @@ using testing::IsEmpty;
 using namespace std::string_view_literals;
 using Texts = std::vector<std::string>;
 
-std::string Number(std::uint32_t value, int bytes) {
+std::string Number(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = bytes - 1; i >= 0; --i) text.push_back(static_cast<char>(value >> (8 * i)));
   return text;
