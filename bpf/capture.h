@@ -233,8 +233,8 @@ static __always_inline void tell_skipped(struct connection *c, bool sent, __u64 
 }
 
 /*
- * False for a segment that fills a hole: what lies behind it was told before it came, the end of the write
- * perhaps, so it must not wait for that.
+ * False for a segment that fills a hole: what lies behind it was told before it came, the end of
+ * the write perhaps, so it must not wait for that.
  */
 static __noinline bool is_furthest(struct flow *f, struct flow_rest *rest, const struct segment *s)
 {

@@ -161,8 +161,7 @@ static __noinline int report_unread_twin(const struct connection *c, __u64 bytes
 }
 
 /* Adds what the socket did since the last report; but for unread bytes when it is undecided why
- * they are not read. Returns the entry that it went to, for events of
- * the caller's. */
+ * they are not read. Returns the entry that it went to, for events of the caller's. */
 static __always_inline struct wg_tcp_counters *report(struct connection *c, struct tcp_sock *tp,
 						      bool undecided)
 {

@@ -221,9 +221,8 @@ std::vector<Option> MakeOptions() {
        "Payload captured of one direction of a connection until the other speaks (default 65536)", false,
        Number(&Settings::capture_burst_bytes, kBurstBytesMin, kBurstBytesMax)},
       {"exporter.tls", "exporter.tls", Kind::kText, "auto|library|process|off",
-       "Read requests inside TLS: in a library for all who use it, in each process of the scope, or not; auto is "
-       "library "
-       "when all of the host is observed, else process (default auto)",
+       "Read requests inside TLS: in a library for all who use it, in each process of the scope, or not at all; auto "
+       "is library when all of the host is observed, else process (default auto)",
        false,
        OneOf<Tls>(&Settings::tls,
                   {{"auto", Tls::kAuto}, {"library", Tls::kLibrary}, {"process", Tls::kProcess}, {"off", Tls::kOff}})},

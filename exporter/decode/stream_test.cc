@@ -194,6 +194,19 @@ TEST(Stream, HoldsUpToItsLimitOfBytes) {
   }
 }
 
+TEST(Stream, ASegmentThatWasOvertakenFillsItsHole) {
+  constexpr std::uint32_t kOvertaken = 16'402;  // two frames of HTTP/2, behind them a dozen segments of 64 KiB
+  Feed feed(0);
+  const std::string piece(4'096, 'x');
+  const std::uint32_t pieces = 12 * 16;
+  for (std::uint32_t i = 0; i < pieces; ++i) feed.Push(kOvertaken + i * 4'096, piece);
+  EXPECT_EQ(feed.script.text, "");
+  feed.Push(0, std::string(kOvertaken, 'o'));
+  EXPECT_EQ(feed.script.text.size(), kOvertaken + pieces * piece.size());
+  EXPECT_EQ(feed.script.text.find('<'), std::string::npos);  // no gap
+  EXPECT_EQ(feed.budget.used(), 0u);
+}
+
 TEST(Stream, GivesUpTheOldestHoleFirst) {
   Feed feed(0);
   for (std::uint32_t i = 0; i < Stream::kHeldPiecesMax + 1; ++i) feed.Push(2 * i + 1, "x");

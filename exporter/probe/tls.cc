@@ -164,7 +164,8 @@ void TlsProbe::Use(int pid, Watched& process, const MappedFile& file, const TlsF
   auto found = attachments_.find(key);
   if (found == attachments_.end()) {
     if (attachments_.size() >= kAttachedMax) {
-      ++refused_;
+      refused_ += process.refused ? 0 : 1;  // it is looked at again
+      process.refused = true;
       return;
     }
     found = attachments_.emplace(key, Attachment{}).first;

@@ -39,7 +39,7 @@ struct TlsReport {
   UprobeWay way = UprobeWay::kMulti;
   std::uint64_t attached = 0;       // files, or files of processes
   std::uint64_t failed_total = 0;   // could not be attached
-  std::uint64_t refused_total = 0;  // over TlsProbe::kAttachedMax
+  std::uint64_t refused_total = 0;  // processes that came when there were TlsProbe::kAttachedMax
 };
 
 class TlsProbe {
@@ -97,6 +97,7 @@ class TlsProbe {
     unsigned looks = 0;
     std::uint64_t next_look_ns = 0;
     std::uint64_t seen_in_pass = 0;
+    bool refused = false;
     std::vector<AttachmentKey> attached;
   };
 

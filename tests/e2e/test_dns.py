@@ -3,7 +3,6 @@
 answer, what is asked again, and what a resolver asks on its way through a search list are told apart."""
 import collections
 import contextlib
-import ctypes
 import os
 import re
 import socket
@@ -21,7 +20,6 @@ from unbound_server import Unbound, ask_by_tcp, question  # noqa: E402
 
 CLIENT = "dns_lookup_duration_seconds"
 SERVER = "dns_server_lookup_duration_seconds"
-CLONE_NEWNET = 0x40000000
 TIMEOUT_S = 10  # of a lookup
 
 
@@ -56,17 +54,7 @@ class Scene:
 
     def in_client(self, function):
         """function() in a process of namespace b and of the cgroup."""
-        pid = os.fork()
-        if pid == 0:
-            failed = 1
-            with contextlib.suppress(BaseException):
-                self.cgroup.join()
-                with open(f"/run/netns/{self.pair.b.name}") as namespace:
-                    if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) == 0:
-                        function()
-                        failed = 0
-            os._exit(failed)
-        assert os.waitpid(pid, 0)[1] == 0, "the client failed"
+        return self.pair.b.call(function, self.cgroup)
 
     def ask(self, *names, wait=True):
         """One process asks for one name after the other by UDP, a socket a question."""

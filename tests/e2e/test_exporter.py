@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The exporter against real servers: what it counts is what was sent, request for request, and what the kernel says of
 the same sockets, byte for byte. Each test has namespaces and a cgroup of its own; nothing else is observed."""
-import collections
 import contextlib
 import json
 import os
@@ -17,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, wait_until  # noqa: E402
+from http_counts import expected_counts, told_counts  # noqa: E402
 from nginx import Nginx  # noqa: E402
 
 TOOLS = os.environ.get("WIREGAUGE_TOOLS", "")
@@ -60,27 +60,12 @@ def mix_arguments(mix=None):
     return [part for request, _ in mix or MIX for part in ("-r", request)]
 
 
-def expected_counts(done):
-    """(method, route, status) -> answers, from what the client says it got."""
-    counts = collections.Counter()
-    for answer in done["answers"]:
-        counts[answer["method"], ROUTES[answer["path"]], str(answer["status"])] += answer["count"]
-    return counts
-
-
-def told_counts(metrics, family, service):
-    counts = collections.Counter()
-    for labels, value in metrics.matching(f"{family}_count", service_name=service):
-        counts[labels["http_request_method"], labels["http_route"], labels["http_response_status_code"]] += value
-    return counts
-
-
 class Checks(unittest.TestCase):
     """What the cases below compare; no case of its own."""
     maxDiff = None
 
     def check_requests(self, metrics, done):
-        expected = expected_counts(done)
+        expected = expected_counts(done, ROUTES)
         self.assertEqual(told_counts(metrics, "http_server_request_duration_seconds", "nginx"), expected)
         self.assertEqual(told_counts(metrics, "http_client_request_duration_seconds", "http_load"), expected)
 
@@ -222,7 +207,6 @@ class Exactness(Checks):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)
             scene.nginx.write_file("big", 3_000_000)
-            ROUTES["/files/big"] = "/files/big"
             load = scene.load("-n", "60", "-c", "4", "-r", "GET /files/big 200 3000000", "-r", "GET /ok 200 5")
             done = json.loads(load.stdout.readline())
             load.communicate()
@@ -375,7 +359,6 @@ class LossyLink(Checks):
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)
             scene.nginx.write_file("big", 100_000)
-            ROUTES["/files/big"] = "/files/big"
             program = f"{TOOLS}/drop_nth"
             stack.enter_context(netns_pair.lossy_link(scene.pair.b, 20, program, port=PORT))  # answers
             stack.enter_context(netns_pair.lossy_link(scene.pair.a, 7, program, port=PORT))  # requests

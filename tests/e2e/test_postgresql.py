@@ -3,11 +3,11 @@
 that the server did, statement for statement, and each error by its SQLSTATE. Each test has a server, namespaces and a
 cgroup of its own; nothing else is observed."""
 import collections
+import concurrent.futures
 import contextlib
-import ctypes
+import multiprocessing
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,7 +24,6 @@ from postgres_server import BIN, Cluster, Postgres, Pq  # noqa: E402
 PORT = 5432
 SERVER = "db_server_operation_duration_seconds"
 CLIENT = "db_client_operation_duration_seconds"
-CLONE_NEWNET = 0x40000000
 
 cluster = None
 
@@ -89,28 +88,8 @@ class Scene:
         return " ".join(f"{key}={value}" for key, value in fields.items())
 
     def in_client(self, function):
-        """function() in a process of namespace b and of the cgroup; raises when it fails there."""
-        read, write = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            failed = "unknown"
-            try:
-                self.cgroup.join()
-                with open(f"/run/netns/{self.pair.b.name}") as namespace:
-                    if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
-                function()
-                failed = ""
-            except BaseException as error:  # pylint: disable=broad-except
-                failed = repr(error)
-            os.write(write, failed.encode())
-            os._exit(0)
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            failed = pipe.read()
-        os.waitpid(pid, 0)
-        if failed:
-            raise AssertionError(failed)
+        """function() in a process of namespace b and of the cgroup."""
+        return self.pair.b.call(function, self.cgroup)
 
 
 def told(metrics, family):
@@ -329,17 +308,24 @@ class ExtendedProtocol(Checks):
         all is captured; the kernel looks for that at each 64th segment."""
         with contextlib.ExitStack() as stack:
             scene = Scene(stack)
+            seen = multiprocessing.Event()
 
             def run():
                 pq = Pq(scene.conninfo())
-                assert pq.pipeline(["select 1", "select pg_sleep(2)"]) == [[Pq.TUPLES_OK] * 2]
+                assert pq.pipeline(["select 1", "select 2", "select 3"]) == [[Pq.TUPLES_OK] * 3]
+                assert seen.wait(30)
                 for size in [3] * 70 + [4_000] * 3:
                     answers = pq.pipeline(["select id from items where id = 1"] * size)
                     assert answers == [[Pq.TUPLES_OK] * size]
                 pq.close()
 
-            scene.in_client(run)
-            self.check_bytes(self.check(scene, {"CONNECT": 1, "SELECT": 2 + 210 + 12_000}))
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                client = pool.submit(scene.in_client, run)
+                wait_until(lambda: all(told(scene.wiregauge.metrics(), family)["SELECT", ""] == 3
+                                       for family in (SERVER, CLIENT)), "the first pipeline is told at both ends")
+                seen.set()
+                client.result()
+            self.check_bytes(self.check(scene, {"CONNECT": 1, "SELECT": 3 + 210 + 12_000}))
 
     def test_prepare_describe_copy_and_a_commit_that_fails(self):
         with contextlib.ExitStack() as stack:

@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import netns_pair  # noqa: E402
 from harness import Wiregauge, make_certificate, wait_until  # noqa: E402
+from http_counts import expected_counts, told_counts  # noqa: E402
 from in_tls import PYTHON  # noqa: E402
 from libraries import private_libraries  # noqa: E402
 from nginx import Nginx  # noqa: E402
@@ -80,21 +81,6 @@ def mix_arguments(mix=None):
     return [part for request in mix or MIX for part in ("-r", request)]
 
 
-def expected_counts(done):
-    counts = collections.Counter()
-    for answer in done["answers"]:
-        route = ROUTES.get(answer["path"], answer["path"])
-        counts[answer["method"], route, str(answer["status"])] += answer["count"]
-    return counts
-
-
-def told_counts(metrics, family, service):
-    counts = collections.Counter()
-    for labels, value in metrics.matching(f"{family}_count", service_name=service):
-        counts[labels["http_request_method"], labels["http_route"], labels["http_response_status_code"]] += value
-    return counts
-
-
 class Checks(unittest.TestCase):
     maxDiff = None
     CLIENT = "python3.11"
@@ -127,7 +113,7 @@ class Checks(unittest.TestCase):
         done = self.finish(scene.load("-c", str(connections), *arguments))
         opened = done["answered"] if "--close" in arguments else connections
         metrics = self.when_closed(scene, opened)
-        self.check(metrics, expected_counts(done), server=server)
+        self.check(metrics, expected_counts(done, ROUTES), server=server)
         for role in ("server", "client"):
             seconds = metrics.sum(f"http_{role}_request_duration_seconds_sum")
             self.assertLess(seconds, done["duration_seconds_sum"], role)
@@ -241,7 +227,7 @@ class Processes(Checks):
             scene = Scene(stack, server, mode="process", before=waiting_load("-c", str(connections), *arguments))
             done = self.finish(scene.waiting)
             opened = done["answered"] if "--close" in arguments else connections
-            self.check(self.when_closed(scene, opened), expected_counts(done), server=service)
+            self.check(self.when_closed(scene, opened), expected_counts(done, ROUTES), server=service)
 
     def test_node(self):
         self.run_waiting(node, "node", 8, "-n", "800", "--send-bytes", "20000", *mix_arguments())
@@ -263,7 +249,7 @@ class Processes(Checks):
             # Its own library and the one that writes its records.
             wait_until(lambda: scene.metrics().value("wiregauge_tls_attached") == before + 2, "it is observed")
             done = self.finish(load)
-            self.check(self.when_closed(scene, 1), expected_counts(done))
+            self.check(self.when_closed(scene, 1), expected_counts(done, ROUTES))
             wait_until(lambda: scene.metrics().value("wiregauge_tls_attached") == before, "it is let go")
 
     def test_outside_the_scope_nothing_is_attached(self):
@@ -279,7 +265,7 @@ class Processes(Checks):
             metrics = scene.metrics()
             self.assertEqual(metrics.value("wiregauge_tls_attached"), before)
             self.assertEqual(told_counts(metrics, "http_server_request_duration_seconds", "nginx"),
-                             expected_counts(done))
+                             expected_counts(done, ROUTES))
             self.assertEqual(metrics.matching("http_client_request_duration_seconds_count"), [])
 
 
